@@ -1,0 +1,1 @@
+"""PC Workbench: the browser application over the engine `pccore`."""

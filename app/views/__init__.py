@@ -1,0 +1,1 @@
+"""Pure functions from circuits and answers to what is drawn; no streamlit here."""

@@ -1,0 +1,1 @@
+"""The few operations that do all the work, by backend."""

@@ -1,0 +1,134 @@
+"""Leaves: a region of factorised leaves is one matrix product, or one gather.
+
+log p(x_d; unit k) summed over the d variables of a region is T(x) . c with the statistics
+T [B, d * S] and the coefficients c [d * S, K] (leaves/base.py); missing values have T = 0.
+Categoricals with many states gather rows of a table instead of multiplying by one-hots.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from pccore.compile.banks import IMPOSSIBLE, LeafBank
+from pccore.compile.buffers import Banks
+from pccore.compile.layers import Choice, Layer, Pass
+from pccore.compile.plan import LayerSpec
+
+
+class LeafLayer(Layer):
+    """Leaf groups of one family, d variables and K units each."""
+
+    def __init__(
+        self,
+        number: int,
+        spec: LayerSpec,
+        device: torch.device,
+        bank: LeafBank,
+        variables: list[tuple[int, ...]],
+    ) -> None:
+        super().__init__(number, spec, device)
+        self.bank = bank
+        self.variables = torch.tensor(variables, dtype=torch.long, device=device)  # [G, d]
+        assert self.rows is not None
+        d, states = self.variables.shape[1], bank.family.num_statistics
+        numbers = self.rows.numbers(torch.arange(len(variables), device=device))
+        pair = numbers[:, None] * d + torch.arange(d, device=device)
+        self._table_start = pair * states  # [G, d]: first table row of (group, variable)
+
+    def _columns(self, data: Tensor) -> Tensor:
+        """[B, V] -> [G, B, d]."""
+        flat = data.index_select(1, self.variables.reshape(-1))
+        return flat.reshape(data.shape[0], *self.variables.shape).transpose(0, 1)
+
+    def _table_rows(self, state: Pass) -> Tensor:
+        """Gather index [G, B, d]; missing values point to the row of zeros."""
+        x = self._columns(state.x).long()
+        start = self._table_start.unsqueeze(1)
+        last = self.bank.coefficients.shape[0] - 1
+        return torch.where(self._columns(state.observed), start + x, last)
+
+    def _statistics(self, state: Pass) -> Tensor:
+        """T(x) as [G, B, d * S], 0 where missing."""
+        assert self.rows is not None
+        x = self._columns(state.x)
+        observed = self._columns(state.observed)
+        if self.bank.shift is not None:
+            x = x - self.rows.of(self.bank.shift).unsqueeze(1)
+        statistics = self.bank.family.sufficient_statistics(x)
+        return (statistics * observed.unsqueeze(-1)).flatten(-2)
+
+    def up(self, state: Pass, keep: bool) -> None:
+        """Log-densities; a missing variable contributes 0."""
+        assert self.rows is not None
+        out = self.read(state.values)
+        if self.bank.gathers:
+            index = self._table_rows(state)
+            sums = torch.nn.functional.embedding_bag(
+                index.reshape(-1, index.shape[-1]), self.bank.coefficients, mode="sum"
+            )
+            out.copy_(sums.reshape(out.shape))
+            if keep:
+                state.kept[self.number] = (index,)
+            return
+        statistics = self._statistics(state)
+        torch.bmm(statistics, self.rows.of(self.bank.coefficients), out=out)
+        base = self.bank.family.log_base(state.x) * state.observed
+        if bool(base.any()):
+            out += self._columns(base).sum(-1, keepdim=True)
+        out[out < IMPOSSIBLE / 2] = -torch.inf
+        if keep:
+            state.kept[self.number] = (statistics,)
+
+    def up_max(self, state: Pass) -> None:
+        """Missing variables contribute the log-density of their mode."""
+        assert self.rows is not None
+        self.up(state, keep=False)
+        params = self.rows.of(self.bank.values)
+        family = self.bank.family
+        best = family.log_prob(family.mode(params), params)  # [G, d, K]
+        missing = (~self._columns(state.observed)).to(best.dtype)
+        self.read(state.values).add_(torch.bmm(missing, best))
+
+    def flow(self, state: Pass, flows: Banks, statistics: Tensor | None) -> None:
+        """Accumulate sum_b F_b T(x_b)."""
+        if statistics is None or not self.bank.trainable:
+            return
+        assert self.rows is not None
+        (kept,) = state.kept.pop(self.number)
+        incoming = self.read(flows)
+        if self.bank.gathers:
+            d = kept.shape[-1]
+            for j in range(d):
+                statistics.index_add_(0, kept[..., j].reshape(-1), incoming.flatten(0, 1))
+        else:
+            self.rows.add(statistics, torch.bmm(kept.transpose(1, 2), incoming))
+
+    def choose(self, state: Pass, choice: Choice) -> None:
+        """Fill the missing variables of the active leaves: draws, or modes."""
+        assert self.rows is not None
+        rows, samples, units = self.active(choice)
+        if not len(rows):
+            return
+        numbers = self.rows.numbers(rows)
+        params = self.bank.values[numbers, :, units]  # [n, d, *P]
+        family = self.bank.family
+        if choice.generator is None:
+            filled = family.mode(params)
+        else:
+            filled = family.sample(params, choice.generator)
+        columns = self.variables[rows]
+        where = samples.unsqueeze(-1).expand_as(columns)
+        missing = ~state.observed[where, columns]
+        choice.x[where[missing], columns[missing]] = filled[missing].to(choice.x.dtype)
+
+    def expectation(self, flows: Banks, per_unit: Tensor, out: Tensor) -> None:
+        """Add sum_k F_k * per_unit [rows, d, K, *] to out [B, V, *]; * has 0 or 1 dimension."""
+        assert self.rows is not None
+        table = self.rows.of(per_unit)
+        extra = table.shape[3:]
+        flat = table.movedim(2, 1).flatten(2)  # [G, K, d * extra]
+        means = torch.bmm(self.read(flows), flat)  # [G, B, d * extra]
+        means = means.unflatten(-1, (self.variables.shape[1], *extra))
+        means = means.transpose(0, 1).flatten(1, 2)  # [B, G * d, *extra]
+        out.index_add_(1, self.variables.reshape(-1), means)

@@ -1,0 +1,220 @@
+"""The compiled program: a circuit as a few large tensor operations.
+
+program = compile_circuit(circuit)
+program(x)                      # log-values of the root, [B]
+state = program.evaluate(x)     # keeps every unit's value
+program.log_values(state, g)    # [B, size] of group g, read from that very run
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pccore.check import Report, check
+from pccore.compile.banks import LeafBank, SparseBank, WeightBank, make_bank
+from pccore.compile.layers import Choice, DenseLayer, EinsumLayer, Layer, MixLayer, Pass
+from pccore.compile.leaf_layer import LeafLayer
+from pccore.compile.plan import LayerSpec, Plan, make_plan
+from pccore.compile.products import HadamardLayer, KroneckerLayer, SparseLayer
+from pccore.errors import DataError, NotFoundError
+from pccore.graph import Circuit, LeafGroup, SparseEdges
+from pccore.params import Params
+
+Bank = WeightBank | SparseBank | LeafBank
+
+
+class Program:
+    """A compiled circuit on one device. Evaluation never changes it; learners set its banks.
+
+    banks: the parameter banks in plan order. circuit: what was compiled; its parameters
+    are those of compile time, `params` has the current ones.
+    """
+
+    def __init__(
+        self, circuit: Circuit, device: torch.device | str = "cpu", dtype: torch.dtype | None = None
+    ) -> None:
+        circuit.validate_params()
+        self.circuit = circuit
+        self.device = torch.device(device)
+        self.dtype = dtype or torch.float32
+        self.plan: Plan = make_plan(circuit)
+        self._reports: dict[tuple[str, ...], Report] = {}
+        self.banks: list[Bank] = [
+            make_bank(spec, circuit, self.device, self.dtype) for spec in self.plan.banks
+        ]
+        self.layers: list[Layer] = [
+            self._layer(number, spec) for number, spec in enumerate(self.plan.layers)
+        ]
+
+    def _layer(self, number: int, spec: LayerSpec) -> Layer:
+        groups = [self.circuit.groups[g] for g in spec.groups]
+        bank = None if spec.parameters is None else self.banks[spec.parameters]
+        if isinstance(bank, LeafBank):
+            variables = [g.variables for g in groups if isinstance(g, LeafGroup)]
+            return LeafLayer(number, spec, self.device, bank, variables)
+        if isinstance(bank, WeightBank):
+            kinds = {"einsum": EinsumLayer, "dense": DenseLayer, "mix": MixLayer}
+            return kinds[spec.kind](number, spec, self.device, bank)
+        if spec.kind == "sparse":
+            group = groups[0]
+            assert not isinstance(group, LeafGroup) and isinstance(group.edges, SparseEdges)
+            return SparseLayer(number, spec, self.device, group.edges, bank)
+        kind = HadamardLayer if spec.kind == "hadamard" else KroneckerLayer
+        return kind(number, spec, self.device)
+
+    def check(self, properties: tuple[str, ...]) -> Report:
+        """The report of `pccore.check` on some properties of the circuit, kept for next time.
+
+        Only structural properties should be asked: parameters may change under a learner.
+        """
+        report = self._reports.get(properties)
+        if report is None:
+            report = self._reports.setdefault(properties, check(self.circuit, properties))
+        return report
+
+    # -- parameters ----------------------------------------------------------------------
+
+    @property
+    def params(self) -> Params:
+        """The current parameters, in the layout and dtypes of the circuit's store."""
+        changed = {name: t for bank in self.banks for name, t in bank.export().items()}
+        return self.circuit.params.updated(changed)
+
+    def load(self, params: Mapping[str, Tensor]) -> None:
+        """Replace all parameters by those of a store with the same ids and shapes."""
+        source = self.circuit.with_params(params)
+        source.validate_params()
+        for spec, bank in zip(self.plan.banks, self.banks, strict=True):
+            bank.set(make_bank(spec, source, self.device, self.dtype).values)
+
+    # -- passes --------------------------------------------------------------------------
+
+    def observe(self, x: Tensor | np.ndarray) -> tuple[Tensor, Tensor]:
+        """Data [B, V], NaN = missing, as (x with 0 for missing, observed), on the device.
+
+        Raises DataError if the number of columns is not the number of variables.
+        """
+        # torch.tensor copies: the array may be read-only, which as_tensor warns about.
+        rows = x if isinstance(x, Tensor) else torch.tensor(x)
+        data = rows.to(device=self.device, dtype=self.dtype)
+        if data.ndim != 2 or data.shape[1] != len(self.circuit.variables):
+            raise DataError(
+                f"data of the shape {list(data.shape)} does not fit a circuit over "
+                f"{len(self.circuit.variables)} variables"
+            )
+        observed = ~torch.isnan(data)
+        return torch.where(observed, data, 0.0), observed
+
+    def _new_banks(self, samples: int) -> dict[int, Tensor]:
+        return {
+            size: torch.empty((slots, samples, size), device=self.device, dtype=self.dtype)
+            for size, slots in self.plan.slots.items()
+        }
+
+    @torch.no_grad()
+    def evaluate(self, x: Tensor | np.ndarray, mode: str = "sum", keep: bool = False) -> Pass:
+        """Up pass over data [B, V] (NaN = missing): every unit's log-value.
+
+        mode "max" computes max-product values instead. keep=True prepares for `flows`.
+        """
+        data, observed = self.observe(x)
+        state = Pass(data, observed, self._new_banks(len(data)), mode)
+        for layer in self.layers:
+            if mode == "max":
+                layer.up_max(state)
+            else:
+                layer.up(state, keep)
+        return state
+
+    def root_values(self, state: Pass, root: int = 0) -> Tensor:
+        """Log-values [B] of the given root."""
+        unit = self.circuit.roots[root]
+        return self.log_values(state, unit.group)[:, unit.index]
+
+    def log_values(self, state: Pass, group: int) -> Tensor:
+        """Log-values [B, size] of a group, by the address book."""
+        return self._entries(state.values, group, log=True)
+
+    def flow_values(self, flows: Mapping[int, Tensor], group: int) -> Tensor:
+        """Flows [B, size] of a group that is not fused into a sum."""
+        return self._entries(flows, group, log=False)
+
+    def _entries(self, banks: Mapping[int, Tensor], group: int, log: bool) -> Tensor:
+        address = self.plan.addresses.get(group)
+        if address is not None:
+            return banks[address.bank][address.slot]
+        if log and group in self.plan.fused:
+            left, right = (self._entries(banks, i, log) for i in self.circuit.groups[group].inputs)
+            return (left.unsqueeze(-1) + right.unsqueeze(-2)).flatten(-2)
+        name = self.circuit.groups[group].name
+        raise NotFoundError(f"group {name!r} is not part of the compiled program")
+
+    @torch.no_grad()
+    def flows(
+        self,
+        state: Pass,
+        statistics: list[Tensor] | None = None,
+        weights: Tensor | None = None,
+        root: int = 0,
+    ) -> dict[int, Tensor]:
+        """Flow pass after evaluate(keep=True): flow banks, F_n = dlog S(root) / dlog S_n.
+
+        statistics: one accumulator per bank (see zero_statistics), added to. weights: flow
+        entering the root for each sample [B], default 1; samples of value 0 get none.
+        A state can be used once: its kept tensors are consumed.
+        """
+        flows = {size: torch.zeros_like(bank) for size, bank in state.values.items()}
+        unit = self.circuit.roots[root]
+        address = self.plan.addresses[unit.group]
+        possible = ~torch.isinf(self.root_values(state, root))
+        start = possible.to(self.dtype)
+        flows[address.bank][address.slot][:, unit.index] = (
+            start if weights is None else torch.where(possible, weights, 0.0)
+        )
+        for layer in reversed(self.layers):
+            number = layer.spec.parameters
+            accumulator = None if statistics is None or number is None else statistics[number]
+            layer.flow(state, flows, accumulator)
+        return flows
+
+    def zero_statistics(self) -> list[Tensor]:
+        """One zero accumulator per bank."""
+        return [bank.zero_statistics() for bank in self.banks]
+
+    @torch.no_grad()
+    def descend(self, state: Pass, generator: torch.Generator | None, root: int = 0) -> Tensor:
+        """Fill in missing values top-down: [B, V].
+
+        With a generator an exact conditional sample for each row (after evaluate "sum");
+        without, the trace back of the maximum (after evaluate "max").
+        """
+        active = {
+            size: torch.full((slots, state.samples), -1, dtype=torch.long, device=self.device)
+            for size, slots in self.plan.slots.items()
+        }
+        unit = self.circuit.roots[root]
+        address = self.plan.addresses[unit.group]
+        active[address.bank][address.slot] = unit.index
+        missing = torch.full_like(state.x, torch.nan)
+        choice = Choice(active, torch.where(state.observed, state.x, missing), generator)
+        for layer in reversed(self.layers):
+            layer.choose(state, choice)
+        return choice.x
+
+    def __call__(self, x: Tensor | np.ndarray, root: int = 0) -> Tensor:
+        """Log-values [B] of the root; see queries.log_likelihood for batching."""
+        return self.root_values(self.evaluate(x), root)
+
+
+def compile_circuit(
+    circuit: Circuit, device: torch.device | str = "cpu", dtype: torch.dtype | None = None
+) -> Program:
+    """Compile for one device; dtype float32 by default, torch.float64 for exactness.
+
+    Raises ParameterError if a parameter is missing, misshapen or illegal.
+    """
+    return Program(circuit, device, dtype)

@@ -1,0 +1,1 @@
+"""The datasets that come with the package, found by discovery: one module each."""

@@ -1,0 +1,193 @@
+"""Reading .npz files of unknown origin: no pickles, and sizes are known before memory is taken.
+
+Accepted members (case-sensitive): `train`, `valid`, `test`, or `train_x`, `test_x` (also
+`x_train`), or one array `x` (also `X`, `data`) that is split here; labels as `y` (also `labels`),
+`train_y`, `y_train`, `train_labels`; names of the columns as `variables`. Tables are [N, V];
+images [N, H, W], [N, H, W, C] or [N, C, H, W] with C = 1 or 3.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pccore.datasets.base import MAX_ELEMENTS, SPLITS, Split
+from pccore.errors import DataError
+
+_MAX_MEMBERS = 256
+_MAX_BYTES = 4 * MAX_ELEMENTS
+_MAX_HEADER = 10_000
+_WHOLE = ("x", "X", "data")
+_WHOLE_LABELS = ("y", "Y", "labels")
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,
+    SyntaxError,
+    KeyError,
+    NotImplementedError,  # a compression method that Python does not have
+    RuntimeError,  # an encrypted member
+    OverflowError,
+    MemoryError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a member announces before its values."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    fortran: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Which member is what: data and labels by split, and the member with the names."""
+
+    data: Mapping[Split, str]
+    labels: Mapping[Split, str]
+    variables: str | None
+
+
+def headers(path: Path) -> dict[str, Header]:
+    """The header of every array of the file, by name; reads no values. Raises DataError."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            if len(members) > _MAX_MEMBERS:
+                raise DataError(f"{len(members)} members are too many", where=path.name)
+            found: dict[str, Header] = {}
+            for member in members:
+                key = member.filename.removesuffix(".npy")
+                with archive.open(member) as stream:
+                    found[key] = _header(stream, member.file_size, f"{path.name}, {key}")
+            return found
+    except DataError:
+        raise
+    except FileNotFoundError as error:
+        raise DataError("the file does not exist", where=path.name) from error
+    except _BROKEN as error:
+        raise _broken(path, error) from error
+
+
+def read(path: Path, key: str) -> NDArray[Any]:
+    """The values of one array, read-only; never a pickle. Raises DataError."""
+    where = f"{path.name}, {key}"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            member = archive.getinfo(f"{key}.npy")
+            with archive.open(member) as stream:
+                header = _header(stream, member.file_size, where)
+                size = math.prod(header.shape) * header.dtype.itemsize
+                values = stream.read(size)
+                stream.read(1)  # the checksum is compared at the end of the member
+    except DataError:
+        raise
+    except _BROKEN as error:
+        raise _broken(path, error) from error
+    if len(values) != size:
+        raise DataError(
+            f"{len(values)} of {size} bytes are there, the file is cut off", where=where
+        )
+    if size == 0:
+        return np.zeros(header.shape, header.dtype)
+    order = "F" if header.fortran else "C"
+    return np.frombuffer(values, header.dtype).reshape(header.shape, order=order)
+
+
+def layout(found: Mapping[str, Header], where: str) -> Layout:
+    """Find the splits, labels and names among the arrays. Raises DataError where none fits."""
+
+    def first(*names: str) -> str | None:
+        return next((name for name in names if name in found), None)
+
+    data: dict[Split, str] = {}
+    labels: dict[Split, str] = {}
+    for split in SPLITS:
+        if key := first(split, f"{split}_x", f"x_{split}"):
+            data[split] = key
+        if key := first(f"{split}_y", f"y_{split}", f"{split}_labels"):
+            labels[split] = key
+    if not data and (key := first(*_WHOLE)):
+        data["train"] = key
+        if key := first(*_WHOLE_LABELS):
+            labels["train"] = key
+    if "train" not in data:
+        raise DataError(
+            f"no array is called train, train_x or x, there are: {', '.join(found) or 'none'}",
+            where=where,
+        )
+    for key in data.values():
+        _check_data(found[key], f"{where}, {key}")
+    if sum(math.prod(found[key].shape) for key in data.values()) > MAX_ELEMENTS:
+        raise DataError(f"more than {MAX_ELEMENTS} values in all", where=where)
+    for split, key in labels.items():
+        header = found[key]
+        if split not in data or header.dtype.kind not in "biu" or len(header.shape) != 1:
+            raise DataError("labels must be one integer for each row", where=f"{where}, {key}")
+    return Layout(data, labels, first("variables"))
+
+
+def images_last(x: NDArray[Any]) -> NDArray[Any]:
+    """Image arrays as [N, H, W, C]; accepts [N, H, W], [N, H, W, C] and [N, C, H, W]."""
+    if x.ndim == 3:
+        return x[..., None]
+    return x if x.shape[3] in (1, 3) else np.moveaxis(x, 1, 3)
+
+
+def _check_data(header: Header, where: str) -> None:
+    """Raise DataError unless the array can be a table or images of numbers."""
+    shape = header.shape
+    if header.dtype.kind not in "biuf":
+        raise DataError(f"values of type {header.dtype} are no numbers", where=where)
+    if len(shape) not in (2, 3, 4):
+        raise DataError(
+            f"shape {shape} is neither a table [N, V] nor images [N, H, W]", where=where
+        )
+    if len(shape) == 4 and shape[3] not in (1, 3) and shape[1] not in (1, 3):
+        raise DataError(f"shape {shape} has no axis of 1 or 3 colour channels", where=where)
+
+
+def _header(stream: IO[bytes], announced: int, where: str) -> Header:
+    """Read a .npy header and hold it against the size of the member. Raises DataError."""
+    version = np.lib.format.read_magic(stream)
+    readers = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
+    if version not in readers:
+        raise DataError(f"version {version} of the .npy format is not read here", where=where)
+    shape, fortran, dtype = readers[version](stream, max_header_size=_MAX_HEADER)
+    if dtype.hasobject:
+        raise DataError("the array holds pickled objects, which are never loaded", where=where)
+    if any(side < 0 for side in shape):
+        raise DataError(f"shape {shape} is impossible", where=where)
+    size = math.prod(shape) * dtype.itemsize
+    # A shape with a zero has no values, but numpy refuses it where the other sides are too long.
+    if size > _MAX_BYTES or math.prod(shape) > MAX_ELEMENTS or max(shape, default=0) > MAX_ELEMENTS:
+        raise DataError(f"shape {shape} is larger than the limit of 2 GiB", where=where)
+    if stream.tell() + size != announced:
+        raise DataError(
+            f"shape {shape} of {dtype} does not fit the {announced} bytes of the member",
+            where=where,
+        )
+    return Header(shape, dtype, fortran)
+
+
+def _broken(path: Path, error: BaseException) -> DataError:
+    reason = str(error).strip("'\"").split("\n")[0][:120] or type(error).__name__
+    return DataError(f"this is no readable .npz file: {reason}", where=path.name)

@@ -1,0 +1,76 @@
+"""The exception tree: every error of `pccore` says in one sentence what is wrong and where.
+
+PCError
+├── GraphError       the groups do not form a circuit (cycle, sizes, names)
+├── ParameterError   a parameter is missing, misshapen, negative, NaN or infinite
+├── EvidenceError    evidence names an unknown variable or an impossible value
+├── DataError        a dataset or an array of data cannot be used
+├── FileError        a model file is malformed, truncated, too large or hostile
+├── PropertyError    the circuit lacks the property that a query needs
+├── OptionError      an option of a structure, learner or command is unknown or out of range
+├── NotFoundError    no model, dataset, structure or format has this name
+└── RunError         a run directory is missing, unreadable or in use
+"""
+
+from __future__ import annotations
+
+
+class PCError(Exception):
+    """Base class. `where` names the unit, file, line or option; `hint` says a way out."""
+
+    def __init__(self, message: str, *, where: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = where
+        self.hint = hint
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.message}" if self.where else self.message
+        return f"{text} ({self.hint})" if self.hint else text
+
+
+class GraphError(PCError, ValueError):
+    """The groups do not form a circuit."""
+
+
+class ParameterError(PCError, ValueError):
+    """A parameter is missing, misshapen, negative, NaN or infinite."""
+
+
+class EvidenceError(PCError, ValueError):
+    """Evidence names an unknown variable or a value outside its support."""
+
+
+class DataError(PCError, ValueError):
+    """A dataset or an array of data cannot be used."""
+
+
+class FileError(PCError, ValueError):
+    """A model file is malformed, truncated, too large or hostile."""
+
+
+class PropertyError(PCError, ValueError):
+    """The circuit lacks the property that a query needs; `witness` shows where."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        where: str | None = None,
+        hint: str | None = None,
+        witness: object = None,
+    ) -> None:
+        super().__init__(message, where=where, hint=hint)
+        self.witness = witness
+
+
+class OptionError(PCError, ValueError):
+    """An option is unknown, of the wrong type or out of range."""
+
+
+class NotFoundError(PCError, LookupError):
+    """No model, dataset, structure or format has this name."""
+
+
+class RunError(PCError, RuntimeError):
+    """A run directory is missing, unreadable or in use."""

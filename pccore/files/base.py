@@ -1,0 +1,95 @@
+"""What a file format is, and the bounds that every loader keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from io import BufferedIOBase
+from pathlib import Path
+from typing import BinaryIO
+
+from pccore.graph import Circuit, Json
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Upper bounds that a loader enforces before it allocates anything.
+
+    The defaults admit every model the engine can train on one machine and keep a hostile
+    upload from exhausting memory: JSON grows about twentyfold when parsed, hence the bounds
+    on its bytes, values and containers. Sizes are bytes where named so, else counts.
+    """
+
+    max_bytes: int = 512 * 2**20
+    max_json_bytes: int = 64 * 2**20
+    max_json_values: int = 20_000_000
+    max_json_containers: int = 4_000_000
+    max_depth: int = 32
+    max_groups: int = 2_000_000
+    max_units: int = 100_000_000
+    max_variables: int = 1_000_000
+    max_parameters: int = 500_000_000
+    #: groups x variables: what the scopes of all groups may take together, in bits
+    max_scope_bits: int = 2**33
+    #: units x inputs of one group with sparse edges
+    max_sparse_cells: int = 2**27
+    max_name: int = 200
+    max_text: int = 65_536
+    max_meta_values: int = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Something to read a model from: a seekable stream at its start, `size` bytes long."""
+
+    stream: BufferedIOBase
+    size: int
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What `describe` tells without loading parameters; counts as in `Circuit`."""
+
+    format: str
+    title: str
+    story: str
+    variables: int
+    groups: int
+    units: int
+    edges: int
+    parameters: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One file format. Its module exports it under the name FORMAT and is found by itself.
+
+    name: a short identifier. title: for menus. suffixes: lower case, with the dot; the
+    longest that fits a file name decides. load, meta, describe: None for an export-only
+    format; they raise FileError with `where` inside the file (the caller adds the file's
+    name) and never execute anything. meta reads the notes alone. save: writes the bytes of
+    a circuit, deterministically; raises FileError for a circuit that the format cannot
+    hold. recognises: whether the first 4096 bytes look like this format, for files whose
+    name does not say.
+    """
+
+    name: str
+    title: str
+    suffixes: tuple[str, ...]
+    save: Callable[[Circuit, BinaryIO], None]
+    load: Callable[[Source], Circuit] | None = None
+    meta: Callable[[Source], Mapping[str, Json]] | None = None
+    describe: Callable[[Source], ModelInfo] | None = None
+    recognises: Callable[[bytes], bool] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SampleModel:
+    """A model that ships with the package: load it by `name`."""
+
+    name: str
+    title: str
+    story: str
+    path: Path

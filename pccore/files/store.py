@@ -1,0 +1,240 @@
+"""Loading, saving and listing models, whatever their format."""
+
+from __future__ import annotations
+
+import functools
+import io
+import os
+import stat
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from difflib import get_close_matches
+from pathlib import Path
+from types import MappingProxyType
+from typing import NoReturn, TypeVar
+
+from pccore.discovery import instances_in
+from pccore.errors import FileError, GraphError, NotFoundError, ParameterError, PCError
+from pccore.files.atomic import write_atomically
+from pccore.files.base import Format, Limits, ModelInfo, SampleModel, Source
+from pccore.graph import Circuit
+from pccore.resources import sample_models_folder
+
+T = TypeVar("T")
+
+_DEFAULT_LIMITS = Limits()
+_SNIFFED = 4096
+
+
+@functools.cache
+def FORMATS() -> Mapping[str, Format]:
+    """Every file format of the package by name, found by discovery."""
+    found = instances_in("pccore.files", Format)
+    return MappingProxyType({format_.name: format_ for format_ in found})
+
+
+def load_model(source: str | Path, limits: Limits = _DEFAULT_LIMITS) -> Circuit:
+    """The circuit in a file of any supported format, or the sample model of that name.
+
+    Nothing in the file is executed, and every size is bounded before memory is taken.
+
+    Raises:
+        NotFoundError: there is no such file or sample model.
+        FileError: the file is malformed, truncated, too large, too new or of no known
+            format; `where` names the file and the place in it.
+    """
+    path = _resolve(source)
+    return _read(path, limits, lambda format_: format_.load)
+
+
+def load_bytes(data: bytes, name: str, limits: Limits = _DEFAULT_LIMITS) -> Circuit:
+    """The circuit in an upload; `name` is its file name, which tells the format.
+
+    Where the name does not tell, the content does. Raises FileError as `load_model`.
+    """
+    with _blaming(_short(name)):
+        _check_size(len(data), limits)
+        source = Source(io.BytesIO(data), len(data), limits)
+        return _reader(name, data[:_SNIFFED], lambda format_: format_.load)(source)
+
+
+def describe(source: str | Path, limits: Limits = _DEFAULT_LIMITS) -> ModelInfo:
+    """Title, story and counts of a model, without loading its parameters.
+
+    Raises NotFoundError and FileError as `load_model`.
+    """
+    return _read(_resolve(source), limits, lambda format_: format_.describe)
+
+
+def save_model(circuit: Circuit, path: str | Path) -> None:
+    """Write `circuit` in the format that the suffix of `path` names.
+
+    The file appears complete or not at all. Parameters that no group uses are not stored;
+    tensors are stored as they are, wherever they are.
+
+    Raises:
+        FileError: unknown suffix, a circuit that the format cannot hold, or a folder that
+            cannot be written to.
+        ParameterError: parameters that no loader would accept (negative or NaN weights).
+    """
+    target = Path(path)
+    format_ = _by_suffix(target.name)
+    if format_ is None:
+        _refuse_suffix(target.name, list(FORMATS().values()))
+    try:
+        write_atomically(target, lambda stream: format_.save(circuit, stream))
+    except FileError as error:
+        where = str(target)
+        inner = error.where if error.where != where else None
+        raise FileError(error.message, where=_joined(where, inner), hint=error.hint) from None
+
+
+def sample_models() -> tuple[SampleModel, ...]:
+    """The models that ship with the package, by name; only their notes are read.
+
+    Raises FileError for a sample that cannot be read.
+    """
+    found: dict[str, SampleModel] = {}
+    for name, path in _sample_paths().items():
+        meta = _read(path, _DEFAULT_LIMITS, lambda format_: format_.meta)
+        found[name] = SampleModel(
+            name, str(meta.get("title", name)), str(meta.get("story", "")), path
+        )
+    return tuple(found.values())
+
+
+def _sample_paths() -> dict[str, Path]:
+    try:
+        folder = sample_models_folder()
+        files = sorted(folder.iterdir())
+    except OSError as error:
+        raise NotFoundError(f"there are no sample models: {error}") from None
+    paths: dict[str, Path] = {}
+    for path in files:
+        format_ = _by_suffix(path.name)
+        if format_ is not None and format_.load is not None and not path.name.startswith("."):
+            paths.setdefault(_stem(path.name, format_), path)
+    return paths
+
+
+def _resolve(source: str | Path) -> Path:
+    """The file that `source` means: a path, else a sample model."""
+    text = str(source)
+    bare = isinstance(source, str) and "/" not in text and os.sep not in text
+    samples = _sample_paths() if bare else {}
+    if text in samples:
+        return samples[text]
+    path = Path(source)
+    try:
+        if path.is_file():
+            return path
+        exists = path.exists()
+    except (OSError, ValueError):  # a name too long, or with a null byte
+        exists = False
+    if exists:
+        raise FileError("this is not a regular file", where=_short(text))
+    if not bare:
+        raise NotFoundError("there is no such file", where=_short(text))
+    by_file = {sample.name: sample for sample in samples.values()}
+    if text in by_file:
+        return by_file[text]
+    near = get_close_matches(text[:200], samples, 3)
+    hint = f"did you mean {', '.join(near)}?" if near else f"samples are {', '.join(samples)}"
+    raise NotFoundError(f"there is no file or sample model {_short(text)!r}", hint=hint)
+
+
+def _read(
+    path: Path, limits: Limits, reader: Callable[[Format], Callable[[Source], T] | None]
+) -> T:
+    where = str(path)
+    with _blaming(where):
+        try:
+            with path.open("rb") as stream:
+                status = os.fstat(stream.fileno())
+                if not stat.S_ISREG(status.st_mode):
+                    raise FileError("this is not a regular file")
+                _check_size(status.st_size, limits)
+                start = stream.read(_SNIFFED)
+                stream.seek(0)
+                source = Source(stream, status.st_size, limits)
+                return _reader(path.name, start, reader)(source)
+        except OSError as error:
+            raise FileError(f"cannot be read: {error.strerror or error}") from None
+
+
+def _reader(
+    name: str, start: bytes, reader: Callable[[Format], Callable[[Source], T] | None]
+) -> Callable[[Source], T]:
+    format_ = _by_suffix(name)
+    if format_ is None:
+        # Browsers rename downloads ("model.pc (1).json"): the content decides then.
+        candidates = (f for f in FORMATS().values() if f.recognises and f.recognises(start))
+        format_ = next(candidates, None)
+    readable = [f for f in FORMATS().values() if reader(f)]
+    if format_ is None:
+        _refuse_suffix(name, readable)
+    found = reader(format_)
+    if found is None:
+        raise FileError(
+            f"{format_.title} is a format for writing only", hint=f"readable are {_list(readable)}"
+        )
+    return found
+
+
+def _by_suffix(name: str) -> Format | None:
+    lower = name.lower()
+    fitting = [
+        (len(suffix), format_)
+        for format_ in FORMATS().values()
+        for suffix in format_.suffixes
+        if lower.endswith(suffix)
+    ]
+    return max(fitting, key=lambda pair: pair[0])[1] if fitting else None
+
+
+def _stem(name: str, format_: Format) -> str:
+    suffix = next(s for s in format_.suffixes if name.lower().endswith(s))
+    return name[: -len(suffix)]
+
+
+def _refuse_suffix(name: str, formats: list[Format]) -> NoReturn:
+    raise FileError(
+        "the name does not end in a known format", where=_short(name), hint=_list(formats)
+    )
+
+
+def _list(formats: list[Format]) -> str:
+    return ", ".join(suffix for format_ in formats for suffix in format_.suffixes)
+
+
+def _check_size(size: int, limits: Limits) -> None:
+    if size == 0:
+        raise FileError("the file is empty")
+    if size > limits.max_bytes:
+        raise FileError(f"{size} bytes are more than the {limits.max_bytes} allowed")
+
+
+def _short(text: str) -> str:
+    """A file name fit for a message."""
+    visible = "".join(c if c.isprintable() else "?" for c in text[:500])
+    return visible if len(visible) <= 120 else "..." + visible[-117:]
+
+
+def _joined(where: str, inner: str | None) -> str:
+    return f"{where}, {inner}" if inner and inner != where else where
+
+
+@contextmanager
+def _blaming(where: str) -> Generator[None, None, None]:
+    """Turn whatever is wrong with a file into a FileError that names it."""
+    try:
+        yield
+    except (FileError, GraphError, ParameterError) as error:
+        in_group = isinstance(error, GraphError | ParameterError) and error.where
+        inner = f"group {error.where}" if in_group else error.where
+        message = error.message if len(error.message) <= 400 else error.message[:397] + "..."
+        raise FileError(message, where=_joined(where, inner), hint=error.hint) from None
+    except PCError as error:
+        raise FileError(error.message[:400], where=_joined(where, error.where)) from None
+    except (MemoryError, RecursionError):
+        raise FileError("the model is too large for this machine", where=where) from None

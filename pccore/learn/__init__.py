@@ -1,0 +1,27 @@
+"""Learning: methods, the trainer, run directories."""
+
+from pccore.learn.base import Learner, Method, method_named, methods
+from pccore.learn.directory import RunConfig, RunDirectory, Status, find_runs
+from pccore.learn.events import Epoch, Event, Finished, Step
+from pccore.learn.run import check_trainable, execute, prepare_run
+from pccore.learn.trainer import Trainer, TrainOptions
+
+__all__ = [
+    "Epoch",
+    "Event",
+    "Finished",
+    "Learner",
+    "Method",
+    "RunConfig",
+    "RunDirectory",
+    "Status",
+    "Step",
+    "TrainOptions",
+    "Trainer",
+    "check_trainable",
+    "execute",
+    "find_runs",
+    "method_named",
+    "methods",
+    "prepare_run",
+]

@@ -1,0 +1,90 @@
+"""What a learning method is: an object that sees batches and changes a program's banks."""
+
+from __future__ import annotations
+
+import functools
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pccore.compile import Program
+from pccore.discovery import instances_in
+from pccore.errors import NotFoundError
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """log_likelihood: sum over the possible rows of log S(x), in nats. impossible: rows of
+    probability zero, which teach nothing."""
+
+    log_likelihood: float
+    rows: int
+    impossible: int
+
+
+class Learner(ABC):
+    """Changes the banks of `program`, batch by batch. NaN in the data means missing."""
+
+    #: Whether each batch updates the parameters, so that batches should be small and shuffled.
+    mini_batch: bool = True
+
+    def __init__(self, program: Program, rows: int) -> None:
+        self.program = program
+        self.rows = rows
+
+    @abstractmethod
+    def batch(self, x: Tensor) -> BatchResult:
+        """Learn from rows x [B, V]."""
+
+    def end_epoch(self) -> None:  # noqa: B027 - most learners have nothing to do here
+        """Called when every row has been seen once."""
+
+    def state(self) -> dict[str, Tensor]:
+        """What a checkpoint must hold besides the parameters."""
+        return {}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:  # noqa: B027
+        """Take back what `state` gave."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """A learning method: options is a dataclass of `pccore.options` fields."""
+
+    name: str
+    title: str
+    description: str
+    options: type
+    make: Callable[[Program, int, Any], Learner]
+
+
+@functools.cache
+def methods() -> Mapping[str, Method]:
+    """Every method of the package by name."""
+    found = instances_in("pccore.learn", Method)
+    return MappingProxyType({method.name: method for method in found})
+
+
+def method_named(name: str) -> Method:
+    """Raises NotFoundError for an unknown name."""
+    try:
+        return methods()[name]
+    except KeyError:
+        known = ", ".join(sorted(methods()))
+        raise NotFoundError(f"there is no learning method {name!r}; known are {known}") from None
+
+
+@torch.no_grad()
+def expected_counts(program: Program, x: Tensor, statistics: list[Tensor]) -> BatchResult:
+    """E-step: one up and one flow pass over x, added to `statistics`."""
+    state = program.evaluate(x, keep=True)
+    values = program.root_values(state)
+    possible = ~torch.isinf(values)
+    program.flows(state, statistics)
+    total = torch.where(possible, values, 0.0).double().sum()
+    return BatchResult(float(total), len(x), int((~possible).sum()))

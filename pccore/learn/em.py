@@ -1,0 +1,97 @@
+"""Expectation maximisation: exact on the full batch, or stochastic with a step size.
+
+The E-step is the flow pass, whose edge flows are the expected counts n_{S,N} and whose leaf
+statistics are sum_b p_L(x_b) T(x_b) of Peharz et al. 2020, eqs. 6 and 7.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from pccore.compile import Program
+from pccore.learn.base import BatchResult, Learner, Method, expected_counts
+from pccore.options import option
+
+
+@dataclass(frozen=True)
+class EMOptions:
+    """Options of full-batch EM."""
+
+    pseudocount: float = option(
+        0.1, help="prior observations for each unit's parameters", minimum=0.0, maximum=100.0
+    )
+
+
+@dataclass(frozen=True)
+class OnlineEMOptions:
+    """Options of stochastic EM."""
+
+    step: float = option(
+        0.05, help="step size: how far each batch moves the parameters", minimum=1e-4, maximum=1.0
+    )
+    pseudocount: float = option(
+        0.1, help="prior observations for each unit's parameters", minimum=0.0, maximum=100.0
+    )
+
+
+class FullEM(Learner):
+    """Exact EM: one update for each pass over the data; the likelihood never falls
+    (with pseudocount 0; with a pseudocount the posterior never does)."""
+
+    mini_batch = False
+
+    def __init__(self, program: Program, rows: int, options: EMOptions) -> None:
+        super().__init__(program, rows)
+        self.options = options
+        self._statistics = program.zero_statistics()
+
+    def batch(self, x: Tensor) -> BatchResult:
+        """Accumulate expected counts."""
+        return expected_counts(self.program, x, self._statistics)
+
+    def end_epoch(self) -> None:
+        """M-step."""
+        for bank, statistics in zip(self.program.banks, self._statistics, strict=True):
+            if bank.trainable:
+                bank.set(bank.m_step(statistics, self.options.pseudocount))
+            statistics.zero_()
+
+
+class OnlineEM(Learner):
+    """Stochastic EM: theta <- (1 - step) theta + step * theta_batch (eqs. 8 and 9)."""
+
+    def __init__(self, program: Program, rows: int, options: OnlineEMOptions) -> None:
+        super().__init__(program, rows)
+        self.options = options
+        self._statistics = program.zero_statistics()
+
+    def batch(self, x: Tensor) -> BatchResult:
+        """E-step on the batch and a step towards its M-step."""
+        for statistics in self._statistics:
+            statistics.zero_()
+        result = expected_counts(self.program, x, self._statistics)
+        # The batch stands for the whole data, so that the prior weighs the same as in full EM.
+        scale = self.rows / max(1, len(x))
+        for bank, statistics in zip(self.program.banks, self._statistics, strict=True):
+            if bank.trainable:
+                target = bank.m_step(statistics.mul_(scale), self.options.pseudocount)
+                bank.set(bank.blend(target, self.options.step))
+        return result
+
+
+EM = Method(
+    "em",
+    "EM, full batch",
+    "Exact expectation maximisation; the training likelihood never falls.",
+    EMOptions,
+    FullEM,
+)
+ONLINE_EM = Method(
+    "online-em",
+    "EM, mini-batch",
+    "Stochastic expectation maximisation with a step size; fast on large data.",
+    OnlineEMOptions,
+    OnlineEM,
+)

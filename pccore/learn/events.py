@@ -1,0 +1,55 @@
+"""What a training run tells: the events that trainer, files, terminal and app all share."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+Reason = Literal["epochs", "patience", "converged"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One batch is done. rate: rows per second of training; seconds_left: estimate, or None."""
+
+    epoch: int
+    batch: int
+    batches: int
+    rate: float
+    seconds_left: float | None
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One pass over the data is done.
+
+    train_log_likelihood: mean nats per row as seen during the epoch, that is before the
+    last update. valid_log_likelihood: after it, None without validation data. seconds:
+    training time of this epoch alone. impossible: training rows of probability zero.
+    Epoch 0 is the untrained model.
+    """
+
+    epoch: int
+    train_log_likelihood: float
+    valid_log_likelihood: float | None
+    seconds: float
+    best: bool
+    impossible: int
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The run is over. best_epoch: the epoch whose parameters are kept."""
+
+    reason: Reason
+    epochs: int
+    best_epoch: int
+    best_log_likelihood: float
+
+
+Event = Step | Epoch | Finished
+
+
+def to_dict(event: Event) -> dict[str, str | int | float | bool | None]:
+    """JSON form with the event's name under "event"."""
+    return {"event": type(event).__name__.lower(), **asdict(event)}

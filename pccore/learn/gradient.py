@@ -1,0 +1,91 @@
+"""Gradient ascent on the log-likelihood by Adam.
+
+The gradient needs no automatic differentiation of the circuit: by Fisher's identity it is
+the gradient of the expected complete log-likelihood, sum of expected counts * log weight
+plus sum of expected statistics * leaf coefficients, at the current parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pccore.compile import Program
+from pccore.learn.base import BatchResult, Learner, Method, expected_counts
+from pccore.options import option
+
+
+@dataclass(frozen=True)
+class AdamOptions:
+    """Options of Adam."""
+
+    learning_rate: float = option(0.03, help="Adam's step size", minimum=1e-6, maximum=1.0)
+    weight_decay: float = option(
+        0.0, help="pull of the unconstrained parameters towards 0", minimum=0.0, maximum=1.0
+    )
+
+
+class AdamLearner(Learner):
+    """Adam on unconstrained parameters (softmax weights, each family's own map)."""
+
+    def __init__(self, program: Program, rows: int, options: AdamOptions) -> None:
+        super().__init__(program, rows)
+        self._banks = [n for n, bank in enumerate(program.banks) if bank.trainable]
+        self._raw = [program.banks[n].unconstrain().clone().requires_grad_() for n in self._banks]
+        self._optimiser = torch.optim.Adam(
+            self._raw, lr=options.learning_rate, weight_decay=options.weight_decay
+        )
+        self._statistics = program.zero_statistics()
+
+    def batch(self, x: Tensor) -> BatchResult:
+        """One Adam step on the mean negative log-likelihood of the batch."""
+        for statistics in self._statistics:
+            statistics.zero_()
+        result = expected_counts(self.program, x, self._statistics)
+        self._optimiser.zero_grad(set_to_none=True)
+        banks = self.program.banks
+        for n, raw in zip(self._banks, self._raw, strict=True):
+            expected = banks[n].expected_log(banks[n].constrain(raw), self._statistics[n])
+            (-expected / max(1, len(x))).backward()  # pyright: ignore[reportUnknownMemberType]
+        self._optimiser.step()
+        with torch.no_grad():
+            for n, raw in zip(self._banks, self._raw, strict=True):
+                banks[n].set(banks[n].constrain(raw).contiguous())
+        return result
+
+    def state(self) -> dict[str, Tensor]:
+        """Raw parameters and Adam's moments."""
+        saved = {f"raw.{i}": raw.detach().cpu().clone() for i, raw in enumerate(self._raw)}
+        for i, raw in enumerate(self._raw):
+            for key, value in self._optimiser.state.get(raw, {}).items():
+                saved[f"adam.{i}.{key}"] = value.detach().cpu().clone()
+        return saved
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Continue exactly where `state` was taken."""
+        with torch.no_grad():
+            for i, (n, raw) in enumerate(zip(self._banks, self._raw, strict=True)):
+                raw.copy_(state[f"raw.{i}"])
+                moments = {
+                    key.removeprefix(f"adam.{i}."): value.clone()
+                    for key, value in state.items()
+                    if key.startswith(f"adam.{i}.")
+                }
+                if moments:
+                    self._optimiser.state[raw] = {
+                        key: value if key == "step" else value.to(raw.device)
+                        for key, value in moments.items()
+                    }
+                self.program.banks[n].set(self.program.banks[n].constrain(raw).contiguous())
+
+
+ADAM = Method(
+    "adam",
+    "Gradient (Adam)",
+    "Gradient ascent on the log-likelihood; weights stay normalised through a softmax.",
+    AdamOptions,
+    AdamLearner,
+)

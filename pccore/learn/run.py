@@ -1,0 +1,197 @@
+"""Doing a run: from a run directory to a trained model, resumable at any time."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from pccore import __version__
+from pccore.compile import compile_circuit
+from pccore.datasets import Dataset, check_columns, check_support, load
+from pccore.errors import PCError, RunError
+from pccore.graph import Circuit
+from pccore.learn.base import method_named
+from pccore.learn.directory import RunConfig, RunDirectory, State, Status
+from pccore.learn.events import Epoch, Event, Finished, Step, to_dict
+from pccore.learn.trainer import Trainer, TrainOptions
+from pccore.options import parse_options
+from pccore.options import to_dict as options_to_dict
+from pccore.queries import require
+
+#: Seconds between checkpoints, status updates and looks at the control file.
+CHECKPOINT_EVERY = 5.0
+STATUS_EVERY = 0.25
+
+
+def prepare_run(
+    path: str | Path,
+    circuit: Circuit,
+    dataset: Dataset,
+    *,
+    model: str,
+    data: str,
+    method: str = "em",
+    method_options: object = None,
+    train_options: TrainOptions | None = None,
+    device: str = "cpu",
+    threads: int | None = None,
+    title: str = "",
+) -> RunDirectory:
+    """Check everything that can be wrong, then make the run directory.
+
+    Raises PropertyError for a circuit that cannot be trained, DataError for data that does
+    not fit it, OptionError, RunError; nothing is written then.
+    """
+    chosen = method_named(method)
+    check_trainable(circuit, dataset)
+    config = RunConfig(
+        model=model,
+        data=data,
+        method=method,
+        method_options=options_to_dict(method_options or chosen.options()),
+        train_options=options_to_dict(train_options or TrainOptions()),
+        device=device,
+        threads=threads,
+        title=title,
+        data_fingerprint=dataset.fingerprint(),
+        environment={
+            "pccore": __version__,
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+            "machine": platform.machine(),
+        },
+    )
+    return RunDirectory.create(path, config, circuit)
+
+
+def check_trainable(circuit: Circuit, dataset: Dataset) -> None:
+    """Raise PropertyError or DataError unless the circuit can learn from the data."""
+    circuit.validate_params()
+    require(circuit, "sample")
+    check_columns(dataset, len(circuit.variables), where=dataset.name)
+    supports = [circuit.domain(v) for v in range(len(circuit.variables))]
+    for split in ("train", "valid"):
+        check_support(dataset.split(split), supports, dataset.variables, f"{dataset.name}:{split}")
+
+
+def execute(
+    run: RunDirectory,
+    *,
+    resume: bool = False,
+    listener: Callable[[Event], None] | None = None,
+    data: Dataset | None = None,
+) -> State:
+    """Train until the options, a stop request or an error end it; returns the final state.
+
+    With resume the last checkpoint is continued; on the CPU the result equals the
+    uninterrupted run bit for bit. listener sees every event. Errors of the package are
+    written to the status and raised again.
+    """
+    return _Execution(run, listener).execute(resume, data)
+
+
+class _Execution:
+    def __init__(self, run: RunDirectory, listener: Callable[[Event], None] | None) -> None:
+        self.run = run
+        self.listener = listener
+        self.last_status = 0.0
+        self.last_checkpoint = time.monotonic()
+        self.status = Status("running", time.time(), os.getpid())
+
+    def execute(self, resume: bool, data: Dataset | None) -> State:
+        try:
+            config = self.run.config()
+            if config.threads:
+                torch.set_num_threads(config.threads)
+            trainer = self._trainer(config, resume, data)
+            self._report("running", epochs=trainer.options.epochs, message="")
+            return self._pull(trainer)
+        except PCError as error:
+            self._report("failed", message=str(error))
+            raise
+        except Exception as error:
+            self._report("failed", message=f"{type(error).__name__}: {error}")
+            raise
+
+    def _trainer(self, config: RunConfig, resume: bool, data: Dataset | None) -> Trainer:
+        checkpoint = self.run.read_checkpoint()
+        if checkpoint is not None and not resume:
+            raise RunError("has already run", where=str(self.run.path), hint="use --resume")
+        dataset = data or load(config.data)
+        if config.data_fingerprint and dataset.fingerprint() != config.data_fingerprint:
+            raise RunError(
+                f"the data {config.data} has changed since the run began", where=str(self.run.path)
+            )
+        program = compile_circuit(self.run.initial(), device=config.device)
+        method = method_named(config.method)
+        trainer = Trainer(
+            program,
+            dataset.train,
+            dataset.valid,
+            config.method,
+            parse_options(method.options, config.method_options),
+            parse_options(TrainOptions, config.train_options),
+        )
+        if checkpoint is not None:
+            trainer.restore(*checkpoint)
+        # Without a checkpoint the run starts over, and so do its metrics.
+        self.run.keep_metrics_until(trainer.progress.epoch if checkpoint else -1)
+        self.run.request("run")
+        return trainer
+
+    def _pull(self, trainer: Trainer) -> State:
+        events = trainer.events()
+        for event in events:
+            if self.listener is not None:
+                self.listener(event)
+            self._record(trainer, event)
+            if self._obey() == "stop":
+                events.close()
+                self._report("stopped")
+                return "stopped"
+        self._report("finished", seconds_left=0.0)
+        return "finished"
+
+    def _record(self, trainer: Trainer, event: Event) -> None:
+        if isinstance(event, Step):
+            self._report("running", event, throttle=True)
+            return
+        if isinstance(event, Epoch):
+            self._report("running", epoch=event.epoch, throttle=True)
+            if event.best:
+                best = trainer.program.circuit.with_params(trainer.best_params)
+                self.run.write_best(best)
+        due = time.monotonic() - self.last_checkpoint >= CHECKPOINT_EVERY
+        if due or isinstance(event, Finished) or event.epoch == 0:
+            self.run.write_checkpoint(*trainer.state())
+            self.last_checkpoint = time.monotonic()
+        self.run.append(to_dict(event))
+
+    def _obey(self) -> str:
+        """Read the control file, waiting here while the run is paused."""
+        command = self.run.requested()
+        while command == "pause":
+            self._report("paused", throttle=self.status.state == "paused")
+            time.sleep(0.05)
+            command = self.run.requested()
+        return command
+
+    def _report(
+        self, state: State, step: Step | None = None, throttle: bool = False, **changes: Any
+    ) -> None:
+        if step is not None:
+            changes |= {"epoch": step.epoch, "rate": step.rate, "seconds_left": step.seconds_left}
+        now = time.time()
+        self.status = replace(self.status, state=state, heartbeat=now, **changes)
+        if not throttle or now - self.last_status >= STATUS_EVERY:
+            self.run.write_status(self.status)
+            self.last_status = now

@@ -1,0 +1,195 @@
+"""The trainer: a plain generator of events. Whoever pulls may pause, by not pulling."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pccore.compile import Program
+from pccore.errors import DataError
+from pccore.learn.base import Learner, method_named
+from pccore.learn.events import Epoch, Event, Finished, Reason, Step
+from pccore.options import option
+from pccore.params import Params
+from pccore.queries import log_partition
+from pccore.queries.subject import tiles
+
+#: Numbers in the value banks of one tile of a full-batch pass: small enough for the cache.
+TRAINING_TILE = 2**21
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """Options that every method shares."""
+
+    epochs: int = option(50, help="passes over the training data", minimum=1, maximum=100_000)
+    batch_size: int = option(
+        100, help="rows per update of mini-batch methods", minimum=1, maximum=1_000_000
+    )
+    patience: int = option(
+        10,
+        help="stop after this many epochs without a better validation score; 0 = never",
+        minimum=0,
+        maximum=100_000,
+    )
+    tolerance: float = option(
+        1e-4,
+        help="smallest gain of the log-likelihood that counts as better",
+        minimum=0.0,
+        maximum=10.0,
+    )
+    seed: int = option(0, help="seed of the shuffling", minimum=0, maximum=2**31 - 1)
+
+
+@dataclass
+class Progress:
+    """Where a run stands: what a checkpoint needs besides parameters and learner state."""
+
+    epoch: int = 0
+    best_epoch: int = 0
+    best: float = -float("inf")
+    last_better_epoch: int = 0
+    last_better: float = -float("inf")
+
+
+class Trainer:
+    """Training state of one run; `events` runs it.
+
+    program: changed in place. train, valid: [N, V] with NaN = missing; without validation
+    data the training likelihood decides what is best.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        train: np.ndarray | Tensor,
+        valid: np.ndarray | Tensor | None = None,
+        method: str = "em",
+        method_options: object = None,
+        options: TrainOptions | None = None,
+    ) -> None:
+        self.program = program
+        self.options = options or TrainOptions()
+        self.train = self._rows(train, "training")
+        has_valid = valid is not None and len(valid) > 0
+        self.valid = self._rows(valid, "validation") if valid is not None and has_valid else None
+        chosen = method_named(method)
+        self.learner: Learner = chosen.make(
+            program, len(self.train), chosen.options() if method_options is None else method_options
+        )
+        self.progress = Progress()
+        self.best_params: Params = program.params
+
+    def _rows(self, data: np.ndarray | Tensor, what: str) -> Tensor:
+        rows = data if isinstance(data, Tensor) else torch.tensor(data)
+        width = len(self.program.circuit.variables)
+        if rows.ndim != 2 or rows.shape[1] != width:
+            raise DataError(
+                f"the {what} data has the shape {list(rows.shape)}, not [rows, {width}]"
+            )
+        if not len(rows):
+            raise DataError(f"the {what} data has no rows")
+        return rows.to(self.program.dtype)
+
+    def _batches(self, epoch: int) -> list[Tensor]:
+        """Row numbers of each batch. The order depends on seed and epoch only, so a resumed
+        run sees the same batches."""
+        count = len(self.train)
+        if not self.learner.mini_batch:
+            step = max(1, TRAINING_TILE // max(1, self.program.plan.values_per_sample))
+            return list(torch.arange(count).split(step))
+        generator = torch.Generator().manual_seed(self.options.seed * 1_000_003 + epoch)
+        order = torch.randperm(count, generator=generator)
+        return list(order.split(self.options.batch_size))
+
+    def mean_log_likelihood(self, rows: Tensor) -> tuple[float, int]:
+        """Mean nats over the possible rows, and how many are impossible."""
+        values = torch.cat([self.program(tile).cpu() for tile in tiles(self.program, rows)])
+        values = values.double() - log_partition(self.program).double()
+        possible = ~torch.isinf(values)
+        mean = float(values[possible].mean()) if bool(possible.any()) else -float("inf")
+        return mean, int((~possible).sum())
+
+    def events(self) -> Generator[Event, None, None]:
+        """Run until the options say stop. Closing the generator stops between batches."""
+        if self.progress.epoch == 0:
+            train, impossible = self.mean_log_likelihood(self.train)
+            yield self._end_of_epoch(train, impossible, 0.0)
+        reason: Reason | None = self._stop_reason()
+        while reason is None:
+            yield from self._one_epoch()
+            reason = self._stop_reason()
+        p = self.progress
+        yield Finished(reason, p.epoch, p.best_epoch, p.best)
+
+    def _one_epoch(self) -> Generator[Event, None, None]:
+        epoch = self.progress.epoch + 1
+        log_z = float(log_partition(self.program))
+        batches = self._batches(epoch)
+        total, impossible, seen, seconds = 0.0, 0, 0, 0.0
+        for number, rows in enumerate(batches, 1):
+            start = time.perf_counter()
+            result = self.learner.batch(self.train[rows])
+            if number == len(batches):
+                self.learner.end_epoch()
+            seconds += time.perf_counter() - start
+            total += result.log_likelihood
+            impossible += result.impossible
+            seen += result.rows
+            rate = seen / max(seconds, 1e-9)
+            rest = len(self.train) * (self.options.epochs - epoch + 1) - seen
+            yield Step(epoch, number, len(batches), rate, rest / rate)
+        self.progress.epoch = epoch
+        mean = total / max(1, seen - impossible) - log_z
+        yield self._end_of_epoch(mean, impossible, seconds)
+
+    def _end_of_epoch(self, train: float, impossible: int, seconds: float) -> Epoch:
+        p = self.progress
+        valid = self.mean_log_likelihood(self.valid)[0] if self.valid is not None else None
+        score = train if valid is None else valid
+        best = score > p.best
+        if best:
+            p.best, p.best_epoch = score, p.epoch
+            self.best_params = self.program.params
+        if score > p.last_better + self.options.tolerance:
+            p.last_better, p.last_better_epoch = score, p.epoch
+        return Epoch(p.epoch, train, valid, seconds, best, impossible)
+
+    def _stop_reason(self) -> Reason | None:
+        p, options = self.progress, self.options
+        if p.epoch >= options.epochs:
+            return "epochs"
+        if options.patience and p.epoch - p.last_better_epoch >= options.patience:
+            return "patience"
+        return None
+
+    # -- checkpoints ---------------------------------------------------------------------
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, float | int]]:
+        """(tensors, numbers) from which `restore` continues bit for bit on the CPU."""
+        tensors = {f"current/{k}": t for k, t in self.program.params.items()}
+        tensors |= {f"best/{k}": t for k, t in self.best_params.items()}
+        tensors |= {f"learner/{k}": t for k, t in self.learner.state().items()}
+        return tensors, dict(vars(self.progress))
+
+    def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, float | int]) -> None:
+        """Continue from `state`. Raises ParameterError if it belongs to another circuit."""
+
+        def part(prefix: str) -> dict[str, Tensor]:
+            return {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
+
+        self.program.load(part("current/"))
+        self.best_params = Params(part("best/"))
+        self.learner.restore(part("learner/"))
+        self.progress = Progress(
+            epoch=int(numbers["epoch"]),
+            best_epoch=int(numbers["best_epoch"]),
+            best=float(numbers["best"]),
+            last_better_epoch=int(numbers["last_better_epoch"]),
+            last_better=float(numbers["last_better"]),
+        )

@@ -1,0 +1,87 @@
+"""Bernoulli leaf: a binary variable; the parameter is the probability of 1."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from pccore.leaves.base import LeafFamily, Summary, Support, uniform_noise
+
+
+@dataclass(frozen=True)
+class Bernoulli(LeafFamily):
+    """p(x) = p^x (1 - p)^(1 - x), x in {0, 1}; twin: torch.distributions.Bernoulli."""
+
+    name: ClassVar[str] = "bernoulli"
+
+    @property
+    def parameter_shape(self) -> tuple[int, ...]:
+        """One probability."""
+        return ()
+
+    @property
+    def support(self) -> Support:
+        """0 or 1."""
+        return Support("finite", 2)
+
+    @property
+    def num_statistics(self) -> int:
+        """(1 - x, x)."""
+        return 2
+
+    def sufficient_statistics(self, x: Tensor) -> Tensor:
+        """(1 - x, x)."""
+        return torch.stack((1 - x, x), -1)
+
+    def coefficients(self, params: Tensor) -> Tensor:
+        """(log(1 - p), log p)."""
+        return torch.stack((torch.log1p(-params), torch.log(params)), -1)
+
+    def m_step(self, statistics: Tensor, pseudocount: float) -> Tensor:
+        """Relative frequency of 1, with half the pseudocount on each value."""
+        smoothed = statistics + pseudocount / 2
+        total = smoothed.sum(-1)
+        return torch.where(total > 0, smoothed[..., 1] / total.clamp_min(1e-30), 0.5)
+
+    def initial(
+        self, shape: tuple[int, ...], generator: torch.Generator, summary: Summary | None
+    ) -> Tensor:
+        """Uniform on [0.2, 0.8], or the data's frequency blended half with such noise."""
+        noise = uniform_noise(shape, generator, 0.2, 0.8)
+        if summary is None:
+            return noise
+        return 0.5 * noise + 0.5 * summary.mean[:, None].to(noise).clamp(0.01, 0.99)
+
+    def sample(self, params: Tensor, generator: torch.Generator) -> Tensor:
+        """1 with probability p."""
+        draw = torch.rand(
+            params.shape, generator=generator, dtype=params.dtype, device=params.device
+        )
+        return (draw < params).to(params.dtype)
+
+    def mode(self, params: Tensor) -> Tensor:
+        """1 where p > 1/2."""
+        return (params > 0.5).to(params.dtype)
+
+    def mean(self, params: Tensor) -> Tensor:
+        """p."""
+        return params
+
+    def variance(self, params: Tensor) -> Tensor:
+        """p (1 - p)."""
+        return params * (1 - params)
+
+    def validate(self, params: Tensor) -> None:
+        """Every p must be in [0, 1]."""
+        self._require((params >= 0) & (params <= 1), params, "is not a probability in [0, 1]")
+
+    def constrain(self, raw: Tensor) -> Tensor:
+        """Logistic function."""
+        return torch.sigmoid(raw)
+
+    def unconstrain(self, params: Tensor) -> Tensor:
+        """Log-odds, with p kept 1e-6 away from 0 and 1."""
+        return torch.logit(params, eps=1e-6)

@@ -1,0 +1,106 @@
+"""Categorical leaf: a variable with `categories` states and a probability for each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from pccore.errors import ParameterError
+from pccore.leaves.base import LeafFamily, Summary, Support
+
+
+@dataclass(frozen=True)
+class Categorical(LeafFamily):
+    """p(x = c) = p_c, c in 0 .. categories - 1; twin: torch.distributions.Categorical."""
+
+    categories: int = 2
+    name: ClassVar[str] = "categorical"
+    one_hot: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.categories <= 2**20:
+            raise ParameterError(
+                f"categorical needs 1 <= categories <= 2^20, not {self.categories}"
+            )
+
+    @property
+    def parameter_shape(self) -> tuple[int, ...]:
+        """One probability per category."""
+        return (self.categories,)
+
+    @property
+    def support(self) -> Support:
+        """0 .. categories - 1."""
+        return Support("finite", self.categories)
+
+    @property
+    def num_statistics(self) -> int:
+        """One count per category."""
+        return self.categories
+
+    def sufficient_statistics(self, x: Tensor) -> Tensor:
+        """One-hot code."""
+        return torch.nn.functional.one_hot(x.long(), self.categories).to(x.dtype)
+
+    def coefficients(self, params: Tensor) -> Tensor:
+        """log p_c."""
+        return torch.log(params)
+
+    def m_step(self, statistics: Tensor, pseudocount: float) -> Tensor:
+        """Relative frequencies, the pseudocount spread evenly over the categories."""
+        smoothed = statistics + pseudocount / self.categories
+        total = smoothed.sum(-1, keepdim=True)
+        uniform = 1.0 / self.categories
+        return torch.where(total > 0, smoothed / total.clamp_min(1e-30), uniform)
+
+    def initial(
+        self, shape: tuple[int, ...], generator: torch.Generator, summary: Summary | None
+    ) -> Tensor:
+        """Uniform point of the simplex, blended half with smoothed data frequencies."""
+        noise = -torch.log(torch.rand((*shape, self.categories), generator=generator) + 1e-6)
+        noise = noise.clamp_min(1e-6)
+        noise = noise / noise.sum(-1, keepdim=True)
+        if summary is None or summary.counts is None:
+            return noise
+        counts = summary.counts.to(noise)
+        counts = torch.nn.functional.pad(counts, (0, self.categories - counts.shape[-1])) + 0.1
+        return 0.5 * noise + 0.5 * (counts / counts.sum(-1, keepdim=True))[:, None, :]
+
+    def sample(self, params: Tensor, generator: torch.Generator) -> Tensor:
+        """A category drawn with the given probabilities."""
+        flat = params.reshape(-1, self.categories)
+        draw = torch.multinomial(flat, 1, generator=generator)
+        return draw.reshape(params.shape[:-1]).to(params.dtype)
+
+    def mode(self, params: Tensor) -> Tensor:
+        """The first most probable category."""
+        return params.argmax(-1).to(params.dtype)
+
+    def mean(self, params: Tensor) -> Tensor:
+        """Expectation of the category number."""
+        return params @ self._states(params)
+
+    def variance(self, params: Tensor) -> Tensor:
+        """Variance of the category number."""
+        states = self._states(params)
+        return (params @ states.square() - self.mean(params).square()).clamp_min(0)
+
+    def _states(self, like: Tensor) -> Tensor:
+        return torch.arange(self.categories, dtype=like.dtype, device=like.device)
+
+    def validate(self, params: Tensor) -> None:
+        """Probabilities must be >= 0 and sum to 1 (tolerance 1e-4)."""
+        self._require(params >= 0, params, "is negative or NaN")
+        total = params.sum(-1)
+        self._require((total - 1).abs() < 1e-4, total, "is a sum of probabilities other than 1")
+
+    def constrain(self, raw: Tensor) -> Tensor:
+        """Softmax over the categories."""
+        return torch.softmax(raw, -1)
+
+    def unconstrain(self, params: Tensor) -> Tensor:
+        """Log-probabilities, floored at log 1e-8."""
+        return torch.log(params.clamp_min(1e-8))

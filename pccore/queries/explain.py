@@ -1,0 +1,81 @@
+"""Top-down queries: most probable explanation, samples, conditional samples, completions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pccore.evidence import Evidence
+from pccore.queries.subject import Model, checked, licensed, refuse_impossible, tiles
+from pccore.queries.table import Quality
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A completion of the evidence by max-product.
+
+    assignment: [B, V] float64, observed values kept. log_value: the max-product value of
+    the root, [B]; it is the log-measure of one induced tree, so log S(assignment) is at
+    least as large. quality: "exact" on deterministic circuits, else "bound".
+    """
+
+    assignment: Tensor
+    log_value: Tensor
+    quality: Quality
+
+
+def mpe(model: Model, evidence: Evidence, root: int = 0) -> Explanation:
+    """Most probable explanation: max-product up pass and trace back [B, V].
+
+    Exact on deterministic (selective) circuits; elsewhere a lower bound on the maximum, and
+    labelled so (Poon & Domingos 2011, sec. 3). Raises PropertyError, EvidenceError.
+    """
+    program, licence = licensed(model, "mpe")
+    rows = checked(program, evidence)
+    assignments: list[Tensor] = []
+    values: list[Tensor] = []
+    for tile in tiles(program, rows, 2):
+        state = program.evaluate(tile, mode="max")
+        value = program.root_values(state, root)
+        refuse_impossible(value)
+        found = program.descend(state, None, root).double().cpu()
+        # Evidence comes back as it was given, not rounded to the program's precision.
+        assignments.append(torch.where(torch.isnan(tile), found, tile))
+        values.append(value.double().cpu())
+    return Explanation(torch.cat(assignments), torch.cat(values), licence.quality)
+
+
+def sample(
+    model: Model,
+    count: int,
+    evidence: Evidence | None = None,
+    seed: int | None = None,
+    root: int = 0,
+) -> Tensor:
+    """Exact samples of P(X | e): [count, V], or [B, count, V] for B > 1 rows of evidence.
+
+    The same seed gives the same samples on the same device. Raises PropertyError unless the
+    circuit is smooth and decomposable, EvidenceError for impossible evidence.
+    """
+    program, _ = licensed(model, "sample")
+    generator = torch.Generator(device=program.device)
+    if seed is None:
+        generator.seed()
+    else:
+        generator.manual_seed(seed)
+    width = len(program.circuit.variables)
+    rows = (
+        torch.full((1, width), torch.nan, dtype=torch.float64)
+        if evidence is None
+        else checked(program, evidence)
+    )
+    drawn: list[Tensor] = []
+    for tile in tiles(program, rows.repeat_interleave(count, 0), 2):
+        state = program.evaluate(tile)
+        refuse_impossible(program.root_values(state, root))
+        found = program.descend(state, generator, root).double().cpu()
+        drawn.append(torch.where(torch.isnan(tile), found, tile))
+    result = torch.cat(drawn) if drawn else rows[:0]
+    return result if len(rows) == 1 else result.unflatten(0, (len(rows), count))

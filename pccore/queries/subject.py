@@ -1,0 +1,51 @@
+"""What every query starts with: a compiled program, its report, and checked evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from pccore.compile import Program, compile_circuit
+from pccore.errors import EvidenceError
+from pccore.evidence import Evidence, evidence_rows
+from pccore.graph import Circuit
+from pccore.queries.table import Licence, require
+
+#: A query takes a circuit (compiled on the spot, in float64) or a program made earlier.
+Model = Circuit | Program
+
+#: Numbers that the value banks of one tile may hold.
+TILE = 2**24
+
+
+def as_program(model: Model) -> Program:
+    """The program itself, or a fresh float64 one of a circuit."""
+    return model if isinstance(model, Program) else compile_circuit(model, dtype=torch.float64)
+
+
+def licensed(model: Model, query: str) -> tuple[Program, Licence]:
+    """The program and its licence for `query`. Raises PropertyError with the witness."""
+    program = as_program(model)
+    return program, require(program, query)
+
+
+def tiles(program: Program, rows: Tensor, factor: int = 1) -> Iterator[Tensor]:
+    """Rows in tiles whose values fit the budget; `factor` counts further banks per row."""
+    step = max(1, TILE // max(1, factor * program.plan.values_per_sample))
+    yield from rows.split(step)
+
+
+def checked(program: Program, evidence: Evidence) -> Tensor:
+    """Evidence as float64 [B, V]; see pccore.evidence for the forms and errors."""
+    return evidence_rows(program.circuit, evidence)
+
+
+def refuse_impossible(log_values: Tensor, what: str = "the evidence") -> None:
+    """Raise EvidenceError naming the first row of probability zero."""
+    impossible = torch.isneginf(log_values)
+    if bool(impossible.any()):
+        row = int(torch.nonzero(impossible)[0])
+        where = f"row {row}" if len(log_values) > 1 else None
+        raise EvidenceError(f"{what} has probability zero under this circuit", where=where)
