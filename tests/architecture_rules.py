@@ -15,14 +15,14 @@ MAX_LINES = 400
 # A new module has to be given its place here.
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"scope", "errors", "resources", "discovery"}),
-    frozenset({"leaves", "params", "options"}),
+    frozenset({"leaves", "params", "options", "presets"}),
     frozenset({"groups"}),
     frozenset({"graph"}),
     frozenset({"build", "check", "reference", "oracle"}),
     frozenset({"formula", "repair", "structures", "transform", "datasets", "files"}),
     frozenset({"compile"}),
     frozenset({"queries"}),
-    frozenset({"learn"}),
+    frozenset({"complete", "learn"}),
     frozenset({"bench", "cli", "__main__"}),
 )
 

@@ -75,7 +75,8 @@ def _break(circuit: Circuit, clause: str, rng: np.random.Generator) -> Broken | 
         groups = [*circuit.groups, dead]
         wider = Circuit(groups, circuit.roots, circuit.variables, params, circuit.meta)
         return Broken(wider, clause, len(circuit.groups), 0)
-    sums = [g for g, group in enumerate(circuit.groups) if group.kind == "sum"]
+    live = _live(circuit)
+    sums = [g for g in live if circuit.groups[g].kind == "sum"]
     if not sums:
         return None
     position = int(rng.choice(sums))
@@ -91,13 +92,22 @@ def _break(circuit: Circuit, clause: str, rng: np.random.Generator) -> Broken | 
     return Broken(changed, clause, position)
 
 
+def _live(circuit: Circuit) -> list[int]:
+    """The groups below the roots."""
+    live = {root.group for root in circuit.roots}
+    for g in range(len(circuit.groups) - 1, -1, -1):
+        if g in live:
+            live.update(circuit.groups[g].inputs)
+    return sorted(live)
+
+
 def _break_scope(circuit: Circuit, clause: str, rng: np.random.Generator) -> Broken | None:
     """Give one sum or product an extra input: a leaf over one variable of its scope."""
     kind = "sum" if clause == "smooth" else "product"
     usable = [
         g
-        for g, group in enumerate(circuit.groups)
-        if group.kind == kind
+        for g in _live(circuit)
+        if (group := circuit.groups[g]).kind == kind
         and not isinstance(group.edges, SparseEdges)
         and len(circuit.scopes[g]) >= 2
     ]

@@ -72,25 +72,26 @@ def check(circuit: Circuit, properties: Iterable[str] | None = None) -> Report:
     verdicts: dict[str, Verdict] = {}
     live = live_groups(circuit)
     broken = frozenset[int]()
-    if asked & {"weights", "normalized", "deterministic", "consistent"}:
+    overlapping = list[int]()
+    if asked & {"decomposable", "consistent", "structured_decomposable"}:
+        overlapping = check_decomposable(circuit, live, findings)
+        verdicts["decomposable"] = findings.verdict("decomposable")
+    if asked & {"weights", "normalized", "deterministic"} or overlapping:
         broken = check_weights(circuit, findings)
         verdicts["weights"] = findings.verdict("weights")
     if "smooth" in asked:
         check_smooth(circuit, live, findings)
         verdicts["smooth"] = findings.verdict("smooth")
-    if asked & {"decomposable", "consistent", "structured_decomposable"}:
-        overlapping = check_decomposable(circuit, live, findings)
-        verdicts["decomposable"] = findings.verdict("decomposable")
-        if "consistent" in asked:
-            if overlapping:
-                sets = UnitSets(circuit, Layout.of(circuit), "appearing", broken)
-                check_consistent(circuit, overlapping, sets, findings)
-            verdicts["consistent"] = findings.verdict("consistent")
-        if "structured_decomposable" in asked:
-            structured: Verdict = "no"
-            if not overlapping:
-                structured = check_structured(circuit, partitions(circuit, live), findings)
-            verdicts["structured_decomposable"] = structured
+    if "consistent" in asked:
+        if overlapping:
+            sets = UnitSets(circuit, Layout.of(circuit), "appearing", broken)
+            check_consistent(circuit, overlapping, sets, findings)
+        verdicts["consistent"] = findings.verdict("consistent")
+    if "structured_decomposable" in asked:
+        structured: Verdict = "no"
+        if not overlapping:
+            structured = check_structured(circuit, partitions(circuit, live), findings)
+        verdicts["structured_decomposable"] = structured
     if "deterministic" in asked:
         verdicts["deterministic"] = check_deterministic(circuit, live, broken, findings)
     if "normalized" in asked:

@@ -38,6 +38,10 @@ class _Budget:
     edges: int = _SAMPLING
     pairs: int = _PAIRS
     unknown: list[int] = field(default_factory=list[int])  # groups left undecided
+    # What is known of children, by input groups and positions: sums often share them.
+    pairs_of: dict[tuple[tuple[int, ...], bytes], tuple[int, int] | None] = field(
+        default_factory=dict[tuple[tuple[int, ...], bytes], "tuple[int, int] | None"]
+    )
 
 
 def check_deterministic(
@@ -77,15 +81,15 @@ def _check_group(
     if all(len(row) < 2 for row in rows):
         return
     below = sets.below(position)
-    guards = sets.layout.guards(circuit.scopes[position])
-    ones = sets.layout.full(circuit.scopes[position])
+    ones = sets.mask(position)
+    guards = sets.layout.guards(ones)
     open_units: list[tuple[Unit, int, int]] = []
-    settled: dict[bytes, tuple[int, int] | None] = {}
     for index, row in enumerate(rows):
-        key = row.tobytes()
-        if key not in settled:
-            settled[key] = _overlapping_pair([below[c] for c in row.tolist()], guards, ones, budget)
-        pair = settled[key]
+        key = (group.inputs, row.tobytes())
+        if key not in budget.pairs_of:
+            mine = [below[c] for c in row.tolist()]
+            budget.pairs_of[key] = _overlapping_pair(mine, guards, ones, budget)
+        pair = budget.pairs_of[key]
         if pair is not None:
             open_units.append((Unit(position, index), int(row[pair[0]]), int(row[pair[1]])))
     if not open_units:

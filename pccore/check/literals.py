@@ -14,7 +14,6 @@ from typing import Literal
 import numpy as np
 import torch
 
-from pccore.check.walk import descendants
 from pccore.graph import Circuit, IntArray, LeafGroup, ProductGroup, SumGroup, Unit
 from pccore.reference import edge_rows
 from pccore.scope import Scope
@@ -65,12 +64,9 @@ class Layout:
             bits |= self._fields[v]
         return bits
 
-    def guards(self, scope: Scope) -> int:
-        """The guard bits of the variables of the scope."""
-        bits = 0
-        for v in scope:
-            bits |= 1 << (self.offsets[v] + self.widths[v])
-        return bits
+    def guards(self, full: int) -> int:
+        """The guard bits above the given full fields."""
+        return (full << 1) & ~full
 
     def states(self, literals: int, variable: int) -> list[int]:
         """The states of one variable in a set."""
@@ -99,11 +95,22 @@ class UnitSets:
         self._mode = mode
         self._broken = broken
         self._known: dict[int, list[int]] = {}
+        self._masks: dict[int, int] = {}
+        # Sums over the same children are frequent (the states of a latent variable).
+        self._unions: dict[tuple[tuple[int, ...], bytes], int] = {}
+        #: About how many bits are kept, to stop before memory runs out.
+        self.stored_bits = 0
 
-    @property
-    def stored_bits(self) -> int:
-        """About how many bits are kept, to stop before memory runs out."""
-        return self.layout.bits * sum(len(sets) for sets in self._known.values())
+    def mask(self, position: int) -> int:
+        """The full fields of the scope of a group whose set is known."""
+        bits = self.circuit.scopes[position].bits
+        if bits not in self._masks:
+            inputs = self.circuit.groups[position].inputs
+            mask = 0 if inputs else self.layout.full(self.circuit.scopes[position])
+            for i in inputs:
+                mask |= self.mask(i)
+            self._masks[bits] = mask
+        return self._masks[bits]
 
     def of(self, unit: Unit) -> int:
         """The set of one unit."""
@@ -111,17 +118,26 @@ class UnitSets:
 
     def group(self, position: int) -> list[int]:
         """The sets of all units of a group."""
-        if position not in self._known:
-            if all(i in self._known for i in self.circuit.groups[position].inputs):
-                self._known[position] = self._compute(position)
-            else:
-                for below in descendants(self.circuit, position):
-                    if below not in self._known:
-                        self._known[below] = self._compute(below)
+        if position in self._known:
+            return self._known[position]
+        for below in self._unknown_below(position):
+            self._known[below] = self._compute(below)
         return self._known[position]
+
+    def _unknown_below(self, position: int) -> list[int]:
+        """The groups still to be computed for this one, children first."""
+        found = {position}
+        stack = [position]
+        while stack:
+            for i in self.circuit.groups[stack.pop()].inputs:
+                if i not in found and i not in self._known:
+                    found.add(i)
+                    stack.append(i)
+        return sorted(found)
 
     def _compute(self, position: int) -> list[int]:
         group = self.circuit.groups[position]
+        self.mask(position)  # bottom-up, so that it never recurses more than one step
         if group.kind == "leaf":
             return self._leaf(group, position in self._broken)
         if group.kind == "product":
@@ -134,10 +150,10 @@ class UnitSets:
         sets: list[int] = []
         for i in group.inputs:
             own = self.group(i)
-            lacking = self.circuit.scopes[position] - self.circuit.scopes[i]
-            if lacking and self._mode == "possible" and group.kind == "sum":
+            short = self.circuit.scopes[i] != self.circuit.scopes[position]
+            if short and self._mode == "possible" and group.kind == "sum":
                 # What a child does not mention it does not restrict.
-                free = self.layout.full(lacking)
+                free = self.layout.full(self.circuit.scopes[position] - self.circuit.scopes[i])
                 own = [bits | free for bits in own]
             sets += own
         return sets
@@ -152,16 +168,16 @@ class UnitSets:
         else:
             edges = edge_rows(self.circuit, group)
             rows = [edges.row(k) for k in range(group.size)]
-        found: dict[bytes, int] = {}
         result: list[int] = []
         for row in rows:
-            key = row.tobytes()
-            if key not in found:
+            key = (group.inputs, row.tobytes())
+            if key not in self._unions:
                 bits = 0
                 for child in row.tolist():
                     bits |= below[child]
-                found[key] = bits
-            result.append(found[key])
+                self._unions[key] = bits
+                self.stored_bits += self.layout.bits
+            result.append(self._unions[key])
         return result
 
     def _product(self, group: ProductGroup) -> list[int]:
@@ -180,6 +196,7 @@ class UnitSets:
                     bits = (bits & ~field) | (both & field)
                 seen = seen | scopes[child]
             result.append(bits)
+        self.stored_bits += self.layout.bits * group.size
         return result
 
     def _leaf(self, group: LeafGroup, broken: bool) -> list[int]:
@@ -197,6 +214,7 @@ class UnitSets:
         widths = [self.layout.widths[v] for v in group.variables]
         if bool(positive.all()) and all(w in (1, support.states) for w in widths):
             return [everything] * group.size
+        self.stored_bits += self.layout.bits * group.size
         packed = np.packbits(positive, axis=-1, bitorder="little")
         result = [0] * group.size
         for j, v in enumerate(group.variables):

@@ -71,8 +71,7 @@ def _smooth_witness(circuit: Circuit, unit: Unit) -> Witness:
         missing = missing | lacks
         parts.setdefault(lacks.bits, []).append(circuit.unit_name(child))
     texts = [
-        f"{listing(names)} {'lack' if len(names) > 1 else 'lacks'} "
-        f"{Scope(bits).pretty(circuit.variables)}"
+        f"{listing(names)} {'lack' if len(names) > 1 else 'lacks'} {_names(circuit, Scope(bits))}"
         for bits, names in parts.items()
     ]
     children = "child" if len(short) == 1 else "children"
@@ -81,6 +80,13 @@ def _smooth_witness(circuit: Circuit, unit: Unit) -> Witness:
         f"its {children} {listing(texts, 3)}"
     )
     return Witness("smooth", unit, tuple(short), tuple(missing), message)
+
+
+def _names(circuit: Circuit, scope: Scope) -> str:
+    """One variable by its name, several in braces."""
+    if len(scope) == 1:
+        return circuit.variables[next(iter(scope))]
+    return scope.pretty(circuit.variables)
 
 
 def check_decomposable(circuit: Circuit, live: list[bool], findings: Findings) -> list[int]:

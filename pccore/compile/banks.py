@@ -69,6 +69,22 @@ class ParameterBank(Protocol):
         ...
 
 
+def _row_major(tensor: Tensor) -> Tensor:
+    """The tensor with row-major strides, dimensions of size 1 included.
+
+    Matrix products take other paths, and round differently, where the stride of a
+    dimension of size 1 differs; a resumed run must not.
+    """
+    strides: list[int] = []
+    width = 1
+    for size in reversed(tensor.shape):
+        strides.append(width)
+        width *= size
+    if tensor.stride() == tuple(reversed(strides)):
+        return tensor
+    return torch.empty(tensor.shape, dtype=tensor.dtype, device=tensor.device).copy_(tensor)
+
+
 class WeightBank:
     """Dense sum weights [rows, inputs, size]; statistics are expected edge counts."""
 
@@ -78,7 +94,7 @@ class WeightBank:
         self.ids = ids
         self._dtypes = [tensor.dtype for tensor in stored]
         stack = torch.stack([tensor.to(dtype) for tensor in stored]).transpose(1, 2)
-        self.set(stack.to(device).contiguous())
+        self.set(stack.to(device))
 
     @property
     def trainable(self) -> bool:
@@ -87,7 +103,7 @@ class WeightBank:
 
     def set(self, values: Tensor) -> None:
         """Replace the weights; the log-weights follow when next asked for."""
-        self.values = values
+        self.values = _row_major(values)
         self._log: Tensor | None = None
 
     @property
@@ -218,7 +234,7 @@ class LeafBank:
         self.family = family
         self._dtypes = [tensor.dtype for tensor in stored]
         self.gathers = family.one_hot and family.num_statistics > ONE_HOT_LIMIT
-        self.set(torch.stack([tensor.to(dtype) for tensor in stored]).to(device).contiguous())
+        self.set(torch.stack([tensor.to(dtype) for tensor in stored]).to(device))
 
     @property
     def trainable(self) -> bool:
@@ -227,6 +243,7 @@ class LeafBank:
 
     def set(self, values: Tensor) -> None:
         """Replace the parameters and recompute shift and coefficients."""
+        values = _row_major(values)
         self.values = values
         rows, d, units = values.shape[:3]
         self.shift: Tensor | None = None
@@ -243,7 +260,7 @@ class LeafBank:
             self.coefficients = torch.cat([table, table.new_zeros(1, units)])
         else:
             matrix = coefficients.movedim(3, 2).reshape(rows, d * self.family.num_statistics, units)
-            self.coefficients = matrix.clamp_min(IMPOSSIBLE).contiguous()
+            self.coefficients = _row_major(matrix.clamp_min(IMPOSSIBLE))
 
     def _recentred(self, values: Tensor, shift: Tensor) -> Tensor:
         moved = self.family.recentred(values, shift.unsqueeze(2))

@@ -18,6 +18,7 @@ from pccore.files.store import (
     load_bytes,
     load_model,
     sample_models,
+    save_bytes,
     save_model,
 )
 
@@ -32,6 +33,7 @@ __all__ = [
     "load_bytes",
     "load_model",
     "sample_models",
+    "save_bytes",
     "save_model",
     "to_code",
     "to_dot",

@@ -70,15 +70,15 @@ def fields(
     if not isinstance(value, dict):
         raise FileError(f"{what} must be an object, not {shown(value)}", where=where)
     found = cast("dict[str, object]", value)
-    for key in required:
-        if key not in found:
-            raise FileError(f"{what} lacks the key {key!r}", where=where)
     known = (*required, *optional)
     for key in found:
         if key not in known:
             near = get_close_matches(key[:64], known, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"known keys are {', '.join(known)}"
             raise FileError(f"{what} has the unknown key {shown(key)}", where=where, hint=hint)
+    for key in required:
+        if key not in found:
+            raise FileError(f"{what} lacks the key {key!r}", where=where)
     return found
 
 

@@ -65,7 +65,9 @@ def save(circuit: Circuit, stream: BinaryIO) -> None:
         parts.append(f'  "meta": {{\n{notes}\n  }}')
     parts.append('  "groups": [\n    ' + ",\n    ".join(lines) + "\n  ]")
     parts.append(f'  "roots": {_dump(structure.encode_roots(circuit, "name"))}')
-    data = ("{\n" + ",\n".join(parts) + "\n}\n").encode()
+    text = "{\n" + ",\n".join(parts) + "\n}\n"
+    strict_json.check_counts(text, limits)
+    data = text.encode()
     if len(data) > limits.max_json_bytes:
         raise FileError(f"the file would have {len(data)} bytes", hint=_USE_TENSORS)
     stream.write(data)
@@ -94,7 +96,7 @@ def describe(source: Source) -> ModelInfo:
 
 def recognises(start: bytes) -> bool:
     """Whether a file that starts like this is ours."""
-    return _MARK.search(start) is not None
+    return b"\0" not in start and _MARK.search(start) is not None
 
 
 def _document(source: Source) -> object:
@@ -142,11 +144,13 @@ def _values(blueprint: Blueprint, plan: GroupPlan) -> Tensor:
                 raise FileError(f"values must have the shape {list(plan.shape)}", where=where)
             below += cast("list[object]", entry)
         level = below
-    return _numbers(level, where).to(dtype).reshape(plan.shape)
+    return _numbers(level, list(plan.shape), where).to(dtype).reshape(plan.shape)
 
 
-def _numbers(level: list[object], where: str) -> Tensor:
+def _numbers(level: list[object], shape: list[int], where: str) -> Tensor:
     for value in level:
+        if isinstance(value, list):
+            raise FileError(f"values must have the shape {shape}", where=where)
         if type(value) is not float and type(value) is not int:
             raise FileError(f"values must be numbers, not {checks.shown(value)}", where=where)
     try:

@@ -43,6 +43,7 @@ def save(circuit: Circuit, stream: BinaryIO) -> None:
     ]
     document["roots"] = structure.encode_roots(circuit, "position")
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    strict_json.check_counts(text, limits)
     tensors: dict[str, Tensor] = {}
     for group in circuit.groups:
         if group.kind == "leaf" or not isinstance(group.edges, SparseEdges):

@@ -52,7 +52,7 @@ def load_bytes(data: bytes, name: str, limits: Limits = _DEFAULT_LIMITS) -> Circ
 
     Where the name does not tell, the content does. Raises FileError as `load_model`.
     """
-    with _blaming(_short(name)):
+    with _blaming(_short(name) or "the upload"):
         _check_size(len(data), limits)
         source = Source(io.BytesIO(data), len(data), limits)
         return _reader(name, data[:_SNIFFED], lambda format_: format_.load)(source)
@@ -87,6 +87,23 @@ def save_model(circuit: Circuit, path: str | Path) -> None:
         where = str(target)
         inner = error.where if error.where != where else None
         raise FileError(error.message, where=_joined(where, inner), hint=error.hint) from None
+
+
+def save_bytes(circuit: Circuit, name: str) -> bytes:
+    """The bytes of a file called `name`, for a download; the suffix tells the format.
+
+    Raises FileError and ParameterError as `save_model`.
+    """
+    format_ = _by_suffix(name)
+    if format_ is None:
+        _refuse_suffix(name, list(FORMATS().values()))
+    stream = io.BytesIO()
+    try:
+        format_.save(circuit, stream)
+    except FileError as error:
+        where = _joined(_short(name), error.where)
+        raise FileError(error.message, where=where, hint=error.hint) from None
+    return stream.getvalue()
 
 
 def sample_models() -> tuple[SampleModel, ...]:

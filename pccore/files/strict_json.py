@@ -24,12 +24,7 @@ def parse(data: bytes | str, limits: Limits) -> object:
             hint="store large models as .pc.safetensors",
         )
     text = _decoded(data) if isinstance(data, bytes) else data
-    # Counting is cheap and bounds what the parsed objects can take: an empty list is two
-    # bytes of text and about 60 of memory.
-    if text.count("[") + text.count("{") > limits.max_json_containers:
-        raise FileError(f"more than {limits.max_json_containers} lists and objects")
-    if text.count(",") > limits.max_json_values:
-        raise FileError(f"more than {limits.max_json_values} values")
+    check_counts(text, limits)
     try:
         return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
@@ -43,6 +38,20 @@ def parse(data: bytes | str, limits: Limits) -> object:
         raise
     except ValueError:  # int() refuses more than some thousand digits
         raise FileError("a number has too many digits") from None
+
+
+def check_counts(text: str, limits: Limits) -> None:
+    """Refuse a text that would parse to too many objects (before reading, after writing).
+
+    Counting is cheap and bounds the memory: an empty list is two bytes of text and about 60
+    of objects.
+
+    Raises FileError.
+    """
+    if text.count("[") + text.count("{") > limits.max_json_containers:
+        raise FileError(f"more than {limits.max_json_containers} lists and objects")
+    if text.count(",") > limits.max_json_values:
+        raise FileError(f"more than {limits.max_json_values} values")
 
 
 def _decoded(data: bytes) -> str:

@@ -25,6 +25,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal
 
+import numpy as np
 import torch
 
 from pccore.errors import FileError
@@ -155,6 +156,6 @@ def check_storable(circuit: Circuit, limits: Limits) -> None:
 
 
 def _rows(edges: SparseEdges) -> list[Json]:
-    flat: list[Json] = edges.children.tolist()
-    offsets: list[int] = edges.offsets.tolist()
+    flat: list[Json] = edges.children.astype(np.int64).tolist()
+    offsets: list[int] = edges.offsets.astype(np.int64).tolist()
     return [flat[a:b] for a, b in itertools.pairwise(offsets)]

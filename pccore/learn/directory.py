@@ -122,6 +122,10 @@ class RunDirectory:
         except TypeError:
             raise RunError(f"{CONFIG} is not a run configuration", where=str(self.path)) from None
 
+    def write_config(self, config: RunConfig) -> None:
+        """Replace the configuration: a resumed run may stop later than was planned."""
+        self._write_json(CONFIG, asdict(config))
+
     def initial(self) -> Circuit:
         """The circuit that training started from."""
         return load_model(self.path / INITIAL)

@@ -53,7 +53,7 @@ class AdamLearner(Learner):
         self._optimiser.step()
         with torch.no_grad():
             for n, raw in zip(self._banks, self._raw, strict=True):
-                banks[n].set(banks[n].constrain(raw).contiguous())
+                banks[n].set(banks[n].constrain(raw))
         return result
 
     def state(self) -> dict[str, Tensor]:
@@ -65,9 +65,9 @@ class AdamLearner(Learner):
         return saved
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Continue exactly where `state` was taken."""
+        """Continue exactly where `state` was taken; the program has its parameters already."""
         with torch.no_grad():
-            for i, (n, raw) in enumerate(zip(self._banks, self._raw, strict=True)):
+            for i, raw in enumerate(self._raw):
                 raw.copy_(state[f"raw.{i}"])
                 moments = {
                     key.removeprefix(f"adam.{i}."): value.clone()
@@ -79,7 +79,6 @@ class AdamLearner(Learner):
                         key: value if key == "step" else value.to(raw.device)
                         for key, value in moments.items()
                     }
-                self.program.banks[n].set(self.program.banks[n].constrain(raw).contiguous())
 
 
 ADAM = Method(

@@ -48,9 +48,12 @@ class TrainOptions:
 
 @dataclass
 class Progress:
-    """Where a run stands: what a checkpoint needs besides parameters and learner state."""
+    """Where a run stands: what a checkpoint needs besides parameters and learner state.
 
-    epoch: int = 0
+    epoch: the last finished one; -1 before the untrained model has been scored.
+    """
+
+    epoch: int = -1
     best_epoch: int = 0
     best: float = -float("inf")
     last_better_epoch: int = 0
@@ -117,7 +120,8 @@ class Trainer:
 
     def events(self) -> Generator[Event, None, None]:
         """Run until the options say stop. Closing the generator stops between batches."""
-        if self.progress.epoch == 0:
+        if self.progress.epoch < 0:
+            self.progress.epoch = 0
             train, impossible = self.mean_log_likelihood(self.train)
             yield self._end_of_epoch(train, impossible, 0.0)
         reason: Reason | None = self._stop_reason()

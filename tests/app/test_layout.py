@@ -7,7 +7,13 @@ import time
 import numpy as np
 import pytest
 
-from pc_workbench.views.layout import count_crossings, depths, extent, layered_layout, layered_routes
+from pc_workbench.views.layout import (
+    count_crossings,
+    depths,
+    extent,
+    layered_layout,
+    layered_routes,
+)
 
 
 def random_layers(widths: list[int], fan: int, seed: int) -> tuple[int, np.ndarray]:

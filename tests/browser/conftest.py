@@ -89,10 +89,12 @@ def _wait_until_healthy(process: subprocess.Popen, address: str, log: Path) -> N
     while time.monotonic() < deadline:
         if process.poll() is not None:
             break
-        with contextlib.suppress(OSError):
-            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=2) as answer:
-                if answer.status == 200:
-                    return
+        with (
+            contextlib.suppress(OSError),
+            urllib.request.urlopen(f"{address}/_stcore/health", timeout=2) as answer,
+        ):
+            if answer.status == 200:
+                return
         time.sleep(0.1)
     pytest.fail(f"the server did not start: {log.read_text(errors='replace')[-2000:]}")
 

@@ -7,6 +7,7 @@ written as JSON into an element that the tests read.
 from __future__ import annotations
 
 import json
+import time
 
 import numpy as np
 import streamlit as st
@@ -41,25 +42,34 @@ def picture(seed: int, side: int = SIDE) -> np.ndarray:
 
 
 def complete(image: np.ndarray, mask: np.ndarray) -> list[Panel]:
-    y, x = np.mgrid[0 : image.shape[0], 0 : image.shape[1]]
-    blurred = sum(np.roll(image.astype(float), (i, j), (0, 1)) for i in (-1, 0, 1) for j in (-1, 0, 1)) / 9
+    time.sleep(float(st.query_params.get("slow", 0)))
+    blurred = (
+        sum(np.roll(image.astype(float), (i, j), (0, 1)) for i in (-1, 0, 1) for j in (-1, 0, 1))
+        / 9
+    )
     mean = np.where(mask, blurred, image).astype(np.uint8)
     best = np.where(mask, np.where(blurred > 70, 230, 0), image).astype(np.uint8)
     panels = [
         Panel("MPE", best, "log p = −92.41"),
-        Panel("Posterior mean", mean, f"mse {np.mean((mean - image.astype(float)) ** 2) / 255**2:.4f}"),
+        Panel(
+            "Posterior mean", mean, f"mse {np.mean((mean - image.astype(float)) ** 2) / 255**2:.4f}"
+        ),
     ]
     rng = np.random.default_rng(0)
     for i in range(6):
         noise = rng.normal(0, 40, image.shape)
-        sample = np.where(mask, np.clip(blurred * (0.7 + 0.1 * i) + noise * (blurred > 30), 0, 255), image)
+        sample = np.where(
+            mask, np.clip(blurred * (0.7 + 0.1 * i) + noise * (blurred > 30), 0, 255), image
+        )
         panels.append(Panel(f"Sample {i + 1}", sample.astype(np.uint8), f"−{95 + 3 * i}.{i}"))
     return panels
 
 
 @st.fragment
 def canvas() -> None:
-    columns = st.columns(4)
+    columns = st.columns(5)
+    if columns[4].toggle("away"):
+        return  # as on another page: the component is unmounted and its widget state forgotten
     seed = int(columns[0].number_input("picture", 0, 9, 3))
     stale = columns[1].checkbox("answer late")
     keep = columns[2].checkbox("keep mask", True)
@@ -99,7 +109,13 @@ def circuit(expanded: list[str], seed: int = 0) -> tuple[list[dict], list[tuple[
     leaves = [
         add("leaf", label=f"X{i}", sublabel=family, symbol=symbol, value=f"{0.1 + 0.13 * i:.2f}")
         for i, (family, symbol) in enumerate(
-            [("Bernoulli 0.6", "bars"), ("Gaussian", "bell"), ("X2 = 1", "indicator"), ("Categorical", "bars"), ("Poisson", "steps")]
+            [
+                ("Bernoulli 0.6", "bars"),
+                ("Gaussian", "bell"),
+                ("X2 = 1", "indicator"),
+                ("Categorical", "bars"),
+                ("Poisson", "steps"),
+            ]
         )
     ]
     sums = [add("sum", label=f"s{i}", sublabel=f"{{X{i}, X{i + 1}}}") for i in range(4)]
@@ -109,9 +125,22 @@ def circuit(expanded: list[str], seed: int = 0) -> tuple[list[dict], list[tuple[
         edges += [(unit, leaves[i], w[0]), (unit, leaves[i + 1], w[1])]
     for i, unit in enumerate(products):
         edges += [(unit, sums[i], -1), (unit, sums[i + 1], -1)]
-    root = add("sum", label="root", sublabel="{X0..X4}", value="0.108", title="0.5·0.06 + 0.2·0.14 + 0.3·0.21")
+    root = add(
+        "sum",
+        label="root",
+        sublabel="{X0..X4}",
+        value="0.108",
+        title="0.5·0.06 + 0.2·0.14 + 0.3·0.21",
+    )
     edges += [(root, p, w) for p, w in zip(products, (0.5, 0.2, 0.3), strict=True)]
-    block = add("product", label="block", sublabel="hadamard", size_badge="×32", expandable=True, expanded="block" in expanded)
+    block = add(
+        "product",
+        label="block",
+        sublabel="hadamard",
+        size_badge="×32",
+        expandable=True,
+        expanded="block" in expanded,
+    )
     nodes[block]["id"] = "block"
     edges.append((root, block, 0.1))
     if "block" in expanded:
@@ -132,8 +161,14 @@ def large_circuit() -> tuple[list[dict], list[tuple[int, int, float]]]:
     kinds = ["sum", "product", "sum", "product", "sum", "leaf"]
     starts = np.concatenate([[0], np.cumsum(widths)])
     nodes = [
-        {"id": f"n{starts[r] + i}", "kind": kinds[r], "label": f"{kinds[r][0]}{i}", "sublabel": f"{{X{i}}}"}
-        for r, w in enumerate(widths) for i in range(w)
+        {
+            "id": f"n{starts[r] + i}",
+            "kind": kinds[r],
+            "label": f"{kinds[r][0]}{i}",
+            "sublabel": f"{{X{i}}}",
+        }
+        for r, w in enumerate(widths)
+        for i in range(w)
     ]
     edges = {(0, int(i), 0.1) for i in range(1, 9)}
     for r in range(1, 5):
@@ -141,6 +176,12 @@ def large_circuit() -> tuple[list[dict], list[tuple[int, int, float]]]:
             for j in rng.normal(i / widths[r], 0.06, 5):
                 target = int(np.clip(j, 0, 0.999) * widths[r + 1])
                 edges.add((int(starts[r] + i), int(starts[r + 1] + target), 0.2))
+    starts_and_ends = {target for _, target, _ in edges}
+    for r in range(2, 6):  # nobody is left without a parent
+        for i in range(widths[r]):
+            if starts[r] + i not in starts_and_ends:
+                parent = starts[r - 1] + i * widths[r - 1] // widths[r]
+                edges.add((int(parent), int(starts[r] + i), 0.2))
     return nodes, sorted(edges)
 
 

@@ -29,7 +29,9 @@ class Canvas:
 
     def point(self, x: float, y: float) -> tuple[float, float]:
         box = self.paint.bounding_box()
-        return box["x"] + (x + 0.5) * box["width"] / SIDE, box["y"] + (y + 0.5) * box["height"] / SIDE
+        return box["x"] + (x + 0.5) * box["width"] / SIDE, box["y"] + (y + 0.5) * box[
+            "height"
+        ] / SIDE
 
     def stroke(self, *points: tuple[float, float], steps: int = 10, button: str = "left"):
         mouse = self.page.mouse
@@ -190,12 +192,35 @@ def test_the_completion_follows_during_the_stroke(canvas):
     expect(page.locator(".pc-canvas [data-role=latency]")).to_contain_text("ms")
 
 
-PIXEL = """([label, x, y]) => {
-  const root = document.querySelector('[data-testid=stBidiComponentIsolated]').shadowRoot;
-  const canvas = root.querySelector(`canvas[aria-label^="${label}"]`);
-  const k = canvas.width / 28;
-  return canvas.getContext('2d').getImageData((x + .5) * k, (y + .5) * k, 1, 1).data[0];
-}"""
+def test_a_slow_model_is_not_swamped(open_app, page):
+    open_app(page, APP, "/?show=canvas&slow=0.3")
+    page.locator("[data-role=paint]").wait_for()
+    canvas = Canvas(page)
+    canvas.size(0)
+    page.mouse.move(*canvas.point(2, 2))
+    page.mouse.down()
+    for x in range(3, 24):  # about two seconds of stroke
+        page.mouse.move(*canvas.point(x, 2))
+        page.wait_for_timeout(100)
+    during = page.evaluate("(window.__pcLatency || []).length")
+    page.mouse.up()
+    canvas.expect_mask(block(2, 2, 23, 2))
+    assert during >= 2  # it was answered on the way, although each answer takes three sends' time
+
+
+def test_the_mask_survives_an_absence(canvas):
+    page = canvas.page
+    canvas.size(0)
+    canvas.stroke((4, 4))
+    canvas.expect_mask({(4, 4)})
+    page.get_by_text("away").click()
+    expect(canvas.paint).to_have_count(0)
+    page.get_by_text("away").click()
+    canvas.expect_mask({(4, 4)})
+    expect(page.locator(".pc-canvas [data-role=hidden]")).to_contain_text("1 of 784")
+    page.locator("[data-role=size]").fill("0")
+    canvas.stroke((6, 4))
+    canvas.expect_mask({(4, 4), (6, 4)})
 
 
 def test_stale_answers_are_not_drawn(canvas):

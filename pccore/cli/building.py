@@ -1,0 +1,80 @@
+"""build: an untrained circuit from a structure, options and the shape of the data."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Any
+
+from pccore.cli.models import sizes
+from pccore.cli.output import emit, pairs
+from pccore.cli.support import catalogue_entry, catalogue_lines, check_target, required
+from pccore.datasets import load, parse_reference
+from pccore.errors import OptionError
+from pccore.files import save_model
+from pccore.leaves.base import Support
+from pccore.options import parse_assignments
+from pccore.presets import Facts, preset_options
+from pccore.structures import Shape, build_structure, find_structure, shape_of, structures
+
+
+def build(options: argparse.Namespace) -> int:
+    """Make a circuit and write it, or list what can be made."""
+    if options.list:
+        return _list(options)
+    name = required(options.structure, "STRUCTURE", "build")
+    find_structure(name)
+    target = check_target(required(options.output, "-o", "build"))
+    given: dict[str, Any] = {}
+    settings = parse_assignments(options.set)
+    start = time.perf_counter()
+    shape = _shape(options)
+    if options.preset is not None:
+        maximum = shape.image.maximum if shape.image is not None else None
+        facts = Facts(shape.num_variables, 1.0 if maximum is None else maximum)
+        given |= preset_options(name, options.preset, facts)
+    circuit = build_structure(name, shape, {**given, **settings})
+    save_model(circuit, target)
+    seconds = time.perf_counter() - start
+    chosen = circuit.meta.get("options", {})
+    payload = {
+        "model": options.output,
+        "structure": name,
+        "options": chosen,
+        "variables": len(circuit.variables),
+        **sizes(circuit),
+        "seconds": seconds,
+    }
+    lines = pairs([("wrote", options.output), *sizes(circuit).items()])
+    emit(options, payload, lines)
+    return 0
+
+
+def _shape(options: argparse.Namespace) -> Shape:
+    """From --data, or from --variables or --image."""
+    if options.data is not None:
+        if options.variables is not None or options.image is not None:
+            raise OptionError("--data already tells the variables, leave out --variables, --image")
+        return shape_of(load(parse_reference(options.data)[0]))
+    count = options.variables
+    if options.image is not None:
+        pixels = 1
+        for side in options.image:
+            pixels *= side
+        if count not in (None, pixels) or pixels > 1_000_000:
+            raise OptionError(f"such an image has {pixels} variables", where="--image")
+        count = pixels
+    if count is None:
+        raise OptionError("which variables? give --data, --variables or --image")
+    support = Support("real") if options.states is None else Support("finite", options.states)
+    return Shape.of(count, support, options.image)
+
+
+def _list(options: argparse.Namespace) -> int:
+    chosen = structures()
+    if options.structure is not None:
+        chosen = {options.structure: find_structure(options.structure)}
+    found = [catalogue_entry(structure) for structure in chosen.values()]
+    lines = [line for entry in found for line in catalogue_lines(entry)]
+    emit(options, {"structures": found}, lines)
+    return 0

@@ -1,0 +1,253 @@
+"""The grammar of the command line. Imports nothing of the engine but its errors."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from pccore import __version__
+from pccore.errors import OptionError
+
+ASKS = ("probability", "log_probability", "partition", "marginals", "mpe", "sample", "derivatives")
+
+_EPILOG = """\
+MODEL is a model file (.pc.json, .pc.safetensors) or the name of a sample model. D is the name
+of a dataset or a path (.npz, .csv, NAME.train.data, a folder of images); names are also looked
+up in the folder PCCORE_DATA. Exit status: 0 done, 1 a negative answer, 2 bad usage or input.
+
+  pccore build rat --data digits --set depth=4 -o digits.pc.safetensors
+  pccore train digits.pc.safetensors --data digits --method em -o trained.pc.safetensors
+  pccore complete trained.pc.safetensors --data digits:test --hide bottom --method mean"""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one sentence, raised and not printed."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise OptionError instead of printing the usage."""
+        raise OptionError(message, hint=f"see {self.prog} --help")
+
+
+def parse(parser: Parser, arguments: Sequence[str]) -> argparse.Namespace:
+    """The parsed command line. Raises OptionError; `--help` and `--version` raise SystemExit."""
+    options, rest = parser.parse_known_args(arguments)
+    if rest and not options.passes_on:
+        raise OptionError(
+            f"unrecognized arguments: {' '.join(rest)}",
+            hint=f"see pccore {options.command} --help",
+        )
+    options.rest = rest
+    return options
+
+
+def make_parser() -> Parser:
+    """The parser of `pccore` with all its commands."""
+    parser = Parser(
+        prog="pccore",
+        description="Build, check, query and train probabilistic circuits.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"pccore {__version__}")
+    _common(parser, False)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for declare in (_models, _build, _train, _eval, _query, _complete, _tools):
+        declare(commands)
+    return parser
+
+
+def _command(
+    commands: argparse._SubParsersAction[Parser],  # pyright: ignore[reportPrivateUsage]
+    name: str,
+    handler: str,
+    text: str,
+    passes_on: bool = False,
+    add_help: bool = True,
+) -> Parser:
+    parser = commands.add_parser(
+        name, help=text, description=text, allow_abbrev=False, add_help=add_help
+    )
+    # Without a default of their own, these leave alone what was said before the command.
+    _common(parser, argparse.SUPPRESS)
+    parser.set_defaults(handler=f"pccore.cli.{handler}", passes_on=passes_on)
+    return parser
+
+
+def _common(parser: Parser, default: object) -> None:
+    parser.add_argument(
+        "--json", action="store_true", default=default, help="print one JSON object"
+    )
+    parser.add_argument(
+        "--debug", action="store_true", default=default, help="show the traceback of an error"
+    )
+
+
+def _models(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ignore[reportPrivateUsage]
+    for name, text in (
+        ("info", "sizes and properties of a model"),
+        ("check", "is the circuit valid? every violation with its place; exit status 1 if any"),
+    ):
+        parser = _command(commands, name, f"models:{name}", text)
+        parser.add_argument("model", metavar="MODEL")
+    parser = _command(
+        commands, "convert", "models:convert", "write a model in another format (by its ending)"
+    )
+    parser.add_argument("source", metavar="IN")
+    parser.add_argument("target", metavar="OUT")
+    parser = _command(commands, "datasets", "data:datasets", "the datasets that have a name")
+    parser.add_argument("name", metavar="NAME", nargs="?", help="the details of this one")
+
+
+def _build(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ignore[reportPrivateUsage]
+    parser = _command(commands, "build", "building:build", "make an untrained circuit")
+    parser.add_argument("structure", metavar="STRUCTURE", nargs="?", help="see --list")
+    parser.add_argument("--list", action="store_true", help="list structures and their options")
+    parser.add_argument("--data", metavar="D", help="dataset that gives variables and start values")
+    parser.add_argument(
+        "--variables", type=whole(1, 1_000_000), metavar="N", help="instead of --data: how many"
+    )
+    parser.add_argument(
+        "--states",
+        type=_states,
+        default=2,
+        metavar="C",
+        help="states of each, or real (default: 2)",
+    )
+    parser.add_argument(
+        "--image", type=_image, metavar="HxW", help="the variables are an image, HxW or HxWxC"
+    )
+    _settings(parser)
+    _output(parser)
+
+
+def _train(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ignore[reportPrivateUsage]
+    parser = _command(commands, "train", "training:train", "learn the parameters from data")
+    parser.add_argument("model", metavar="MODEL", nargs="?", help="not needed with --resume")
+    parser.add_argument("--data", metavar="D")
+    parser.add_argument("--method", metavar="M", help="see --list (default: em)")
+    parser.add_argument("--list", action="store_true", help="list methods and their options")
+    parser.add_argument("--run", metavar="DIR", help="run directory (default: runs/TIME)")
+    parser.add_argument(
+        "--resume", action="store_true", help="continue the run in DIR, or begin it there"
+    )
+    parser.add_argument("--title", default="", help="a name for the run")
+    _settings(parser)
+    _computing(parser)
+    _output(parser)
+
+
+def _eval(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ignore[reportPrivateUsage]
+    parser = _command(commands, "eval", "asking:evaluate", "log-likelihood of data")
+    parser.add_argument("model", metavar="MODEL")
+    _data_split(parser)
+    _computing(parser)
+    _precision(parser)
+
+
+def _query(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ignore[reportPrivateUsage]
+    parser = _command(commands, "query", "asking:query", "ask a circuit, given evidence")
+    parser.add_argument("model", metavar="MODEL")
+    parser.add_argument("--ask", required=True, choices=ASKS, metavar="WHAT", help=", ".join(ASKS))
+    parser.add_argument(
+        "--evidence", default="", metavar="TEXT", help='such as "X1=1,X3=0" (default: none)'
+    )
+    parser.add_argument("--count", type=whole(1, 10_000_000), default=1, help="samples to draw")
+    parser.add_argument("--seed", type=whole(0, 2**63 - 1), help="of the samples")
+    parser.add_argument(
+        "--root", type=whole(0, 2**31), default=0, help="which root, of several (default: 0)"
+    )
+
+
+def _complete(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ignore[reportPrivateUsage]
+    parser = _command(
+        commands, "complete", "completing:complete", "fill in the hidden part of images"
+    )
+    parser.add_argument("model", metavar="MODEL")
+    _data_split(parser)
+    parser.add_argument(
+        "--hide",
+        required=True,
+        metavar="WHERE",
+        help="left, right, top, bottom, or a PNG file whose white pixels are hidden",
+    )
+    parser.add_argument(
+        "--method", default="mpe", choices=("mpe", "mean", "sample"), help="default: mpe"
+    )
+    parser.add_argument(
+        "--baselines", default="", metavar="LIST", help="compare with nn (nearest neighbour), pca"
+    )
+    parser.add_argument("--seed", type=whole(0, 2**63 - 1), default=0, help="of --method sample")
+    parser.add_argument("-o", "--output", metavar="DIR", help="write the completions as PNG")
+    _computing(parser)
+    _precision(parser)
+
+
+def _tools(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ignore[reportPrivateUsage]
+    parser = _command(
+        commands, "bench", "tools:bench", "run a benchmark of the repository", passes_on=True
+    )
+    parser.add_argument(
+        "name", metavar="NAME", nargs="?", help="without it they are listed; the rest is passed on"
+    )
+    # Without a help of its own: `pccore app --help` tells what the app can do.
+    _command(commands, "app", "tools:app", "start the workbench in the browser", True, False)
+
+
+def _settings(parser: Parser) -> None:
+    parser.add_argument("--preset", metavar="NAME", help="a published setting, see --list")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="an option, repeatable"
+    )
+
+
+def _output(parser: Parser) -> None:
+    parser.add_argument("-o", "--output", metavar="MODEL", help="where to write the model")
+
+
+def _data_split(parser: Parser) -> None:
+    parser.add_argument(
+        "--data", required=True, metavar="D[:SPLIT]", help=":train, :valid or :test (default)"
+    )
+    parser.add_argument(
+        "--limit", type=whole(1, 2**40), metavar="N", help="only the first N rows of the split"
+    )
+
+
+def _computing(parser: Parser) -> None:
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, ... (default: cpu)")
+    parser.add_argument("--threads", type=whole(1, 4096), metavar="N", help="CPU threads")
+
+
+def _precision(parser: Parser) -> None:
+    parser.add_argument(
+        "--precision",
+        choices=("auto", "float32", "float64"),
+        default="auto",
+        help="auto: that of the model's parameters",
+    )
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """A type of argument: an integer from low to high."""
+
+    def read(text: str) -> int:
+        if not text.isascii() or not text.isdecimal() or not low <= int(text[:20]) <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is not an integer from {low} to {high}")
+        return int(text)
+
+    return read
+
+
+def _states(text: str) -> int | None:
+    """A number of states, None for real variables."""
+    return None if text == "real" else whole(2, 65_536)(text)
+
+
+def _image(text: str) -> tuple[int, ...]:
+    """ "28x28" as (28, 28)."""
+    sides = text.lower().split("x")
+    if len(sides) not in (2, 3):
+        raise argparse.ArgumentTypeError(f"{text!r} is not HxW or HxWxC, such as 28x28")
+    return tuple(whole(1, 65_536)(side) for side in sides)

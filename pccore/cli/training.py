@@ -1,0 +1,314 @@
+"""train: a run in a directory, from the beginning or continued."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import signal
+import threading
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from pccore.cli.output import Progress, duration, emit, pairs
+from pccore.cli.support import (
+    catalogue_entry,
+    catalogue_lines,
+    check_target,
+    device_of,
+    option_lines,
+    option_rows,
+    required,
+)
+from pccore.datasets import Dataset, load, parse_reference
+from pccore.errors import OptionError, RunError
+from pccore.files import load_model, save_model
+from pccore.learn import (
+    Epoch,
+    Event,
+    Finished,
+    RunDirectory,
+    Step,
+    TrainOptions,
+    execute,
+    method_named,
+    methods,
+    prepare_run,
+)
+from pccore.options import describe, parse_assignments, parse_options, to_dict
+from pccore.presets import Facts, Value, preset_options
+
+#: What a resumed run may change: when to stop.
+FLEXIBLE = frozenset({"epochs", "patience", "tolerance"})
+
+#: Seconds without a sign of life after which a run counts as abandoned.
+ABANDONED = 30.0
+
+
+def train(options: argparse.Namespace) -> int:
+    """Train and write the best model; 130 if interrupted."""
+    if options.list:
+        return _list(options)
+    target = None if options.output is None else check_target(options.output)
+    device_of(options.device)
+    run = RunDirectory(_default_folder() if options.run is None else options.run)
+    progress = Progress()
+    dataset = None
+    if options.resume and run.exists():
+        dataset = _continue(run, options)
+        progress.say(f"resuming {run.path}")
+    else:
+        run, dataset = _begin(run, options, progress)
+    watcher = _Watcher(run, progress)
+    with _polite_interrupts(watcher):
+        state = execute(run, resume=options.resume, listener=watcher.hear, data=dataset)
+    progress.clear()
+    best = run.best()
+    if state == "finished":
+        if best is None:
+            raise RunError("no epoch gave the data a positive probability", where=str(run.path))
+        if target is not None:
+            save_model(best, target)
+    _report(options, run, watcher, state)
+    if state == "stopped":
+        progress.say(f"stopped; continue with: pccore train --resume --run {run.path}")
+        return 130
+    return 0
+
+
+# -- beginning and continuing --------------------------------------------------------------
+
+
+def _begin(
+    run: RunDirectory, options: argparse.Namespace, progress: Progress
+) -> tuple[RunDirectory, Dataset]:
+    if options.resume and (options.model is None or options.data is None):
+        raise RunError("holds no run to resume", where=str(run.path))
+    model = required(options.model, "MODEL", "train")
+    data = required(options.data, "--data", "train")
+    method = options.method or "em"
+    circuit = load_model(model)
+    dataset = load(parse_reference(data)[0])
+    method_options, train_options = _options(method, options)
+    run = prepare_run(
+        run.path,
+        circuit,
+        dataset,
+        model=model,
+        data=data,
+        method=method,
+        method_options=method_options,
+        train_options=train_options,
+        device=options.device,
+        threads=options.threads,
+        title=options.title,
+    )
+    progress.say(f"run {run.path}: {method}, {len(dataset.train)} training rows")
+    return run, dataset
+
+
+def _continue(run: RunDirectory, options: argparse.Namespace) -> Dataset | None:
+    """Check that what is asked for is the run that is there; extend it where that is allowed."""
+    config, status = run.config(), run.status()
+    silence = time.time() - status.heartbeat
+    if status.state in ("running", "paused") and silence < ABANDONED and _alive(status.process):
+        raise RunError(f"process {status.process} is at work on it", where=str(run.path))
+    for word, asked, there in (
+        ("model", options.model, config.model),
+        ("data", options.data, config.data),
+        ("method", options.method, config.method),
+    ):
+        if asked is not None and asked != there:
+            raise OptionError(
+                f"the run has the {word} {there!r}, not {asked!r}",
+                where=str(run.path),
+                hint="to resume, leave it out",
+            )
+    base = (
+        parse_options(method_named(config.method).options, config.method_options),
+        parse_options(TrainOptions, config.train_options),
+    )
+    # A preset was merged when the run began; here it would undo what was set beside it.
+    method_options, train_options = _options(config.method, options, base, preset=False)
+    asked = {**to_dict(method_options), **to_dict(train_options)}
+    there = {**to_dict(base[0]), **to_dict(base[1])}
+    for name, value in asked.items():
+        if value != there[name] and name not in FLEXIBLE:
+            raise OptionError(
+                f"the run has {name}={there[name]}, a resumed run keeps it",
+                where=str(run.path),
+                hint=f"only {', '.join(sorted(FLEXIBLE))} may change",
+            )
+    if train_options != base[1]:
+        run.write_config(dataclasses.replace(config, train_options=to_dict(train_options)))
+    return load(parse_reference(config.data)[0])
+
+
+def _options(
+    method: str,
+    options: argparse.Namespace,
+    base: tuple[Any, TrainOptions] | None = None,
+    preset: bool = True,
+) -> tuple[Any, TrainOptions]:
+    """--preset and --set, each key given to the method or to the training."""
+    kind = method_named(method).options
+    own = {i.name for i in describe(kind)}
+    shared = {i.name for i in describe(TrainOptions)}
+    given: dict[str, Value | str] = {}
+    if preset and options.preset is not None:
+        given |= preset_options(method, options.preset, Facts(0))
+    given |= parse_assignments(options.set)
+    unknown = [name for name in given if name not in own | shared]
+    if unknown:
+        raise OptionError(
+            f"unknown option {unknown[0]!r}, known are: {', '.join(sorted(own))} of the method, "
+            f"and {', '.join(sorted(shared))}",
+            where=f"method {method}",
+        )
+    first, second = base or (None, None)
+    return (
+        parse_options(
+            kind, {k: v for k, v in given.items() if k in own}, base=first, where=f"method {method}"
+        ),
+        parse_options(
+            TrainOptions,
+            {k: v for k, v in given.items() if k not in own},
+            base=second,
+            where="training",
+        ),
+    )
+
+
+def _alive(process: int) -> bool:
+    """Whether a process of this machine exists."""
+    if process <= 0 or os.name != "posix":
+        return process > 0
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return process != os.getpid()
+
+
+def _default_folder() -> Path:
+    """runs/TIME, a new one."""
+    name = time.strftime("%Y%m%d-%H%M%S")
+    path, number = Path("runs") / name, 1
+    while path.exists():
+        number += 1
+        path = Path("runs") / f"{name}-{number}"
+    return path
+
+
+# -- while it runs -------------------------------------------------------------------------
+
+
+@dataclass
+class _Watcher:
+    """Turns events into progress, and a wish to stop into a request to the run."""
+
+    run: RunDirectory
+    progress: Progress
+    stop: bool = False
+    rate: float = 0.0
+    seconds_left: float | None = None
+    last: Epoch | None = None
+    finished: Finished | None = None
+    seconds: float = 0.0
+
+    def hear(self, event: Event) -> None:
+        """One event of the trainer."""
+        if self.stop:
+            self.run.request("stop")
+        if isinstance(event, Step):
+            self.rate, self.seconds_left = event.rate, event.seconds_left
+            self.progress.update(
+                f"epoch {event.epoch}  batch {event.batch}/{event.batches}  {self._pace()}"
+            )
+        elif isinstance(event, Epoch):
+            self.last = event
+            self.seconds += event.seconds
+            self.progress.say(self._line(event))
+        else:
+            self.finished = event
+
+    def _pace(self) -> str:
+        left = "" if self.seconds_left is None else f"  {duration(self.seconds_left)} left"
+        return f"{self.rate:,.0f} rows/s{left}"
+
+    def _line(self, epoch: Epoch) -> str:
+        valid = epoch.valid_log_likelihood
+        text = f"epoch {epoch.epoch:>3}  train {epoch.train_log_likelihood:.4f}"
+        text += "" if valid is None else f"  valid {valid:.4f}"
+        text += f"  {self._pace()}" if epoch.epoch else "  (untrained)"
+        if epoch.impossible:
+            text += f"  {epoch.impossible} rows have probability zero"
+        return text
+
+
+@contextmanager
+def _polite_interrupts(watcher: _Watcher) -> Generator[None, None, None]:
+    """The first Ctrl-C (or termination) stops after the batch, the second at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in numbers}
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        watcher.stop = True
+        for each in numbers:
+            signal.signal(each, signal.default_int_handler)
+
+    try:
+        for number in numbers:
+            signal.signal(number, ask)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+# -- what came out -------------------------------------------------------------------------
+
+
+def _report(options: argparse.Namespace, run: RunDirectory, watcher: _Watcher, state: str) -> None:
+    events, _ = run.metrics()
+    epochs = [event for event in events if event.get("event") == "epoch"]
+    best: Mapping[str, Any] = next((e for e in reversed(epochs) if e.get("best")), {})
+    last: Mapping[str, Any] = epochs[-1] if epochs else {}
+    valid = best.get("valid_log_likelihood")
+    payload: dict[str, Any] = {
+        "run": str(run.path),
+        "state": state,
+        "reason": watcher.finished.reason if watcher.finished else None,
+        "epochs": last.get("epoch"),
+        "train_log_likelihood": last.get("train_log_likelihood"),
+        "valid_log_likelihood": last.get("valid_log_likelihood"),
+        "best_epoch": best.get("epoch"),
+        "best_log_likelihood": best.get("train_log_likelihood") if valid is None else valid,
+        "seconds": watcher.seconds,
+        "model": options.output if state == "finished" else None,
+    }
+    shown = {k: v for k, v in payload.items() if v is not None}
+    lines = pairs(
+        (k.replace("_", " "), f"{v:.6g}" if isinstance(v, float) else v) for k, v in shown.items()
+    )
+    emit(options, payload, lines)
+
+
+def _list(options: argparse.Namespace) -> int:
+    chosen = methods() if options.method is None else {options.method: method_named(options.method)}
+    found = [catalogue_entry(method) for method in chosen.values()]
+    shared = option_rows(TrainOptions)
+    lines = [line for entry in found for line in catalogue_lines(entry)]
+    lines += ["every method:", *option_lines(shared)]
+    emit(options, {"methods": found, "shared_options": shared}, lines)
+    return 0

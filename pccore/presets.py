@@ -1,0 +1,102 @@
+"""Published settings by name, for structures and for learning methods.
+
+A preset is a mapping from option to value; options that are given as well win. Where the paper
+ties a value to the data (an image's size or scale) the preset computes it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from pccore.errors import OptionError
+
+Value = int | float | str | tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a preset may know of the data: V, and the largest pixel value of an image."""
+
+    num_variables: int
+    maximum: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """One setting. subject: the structure or method it is for. source: where it is published."""
+
+    subject: str
+    name: str
+    source: str
+    make: Callable[[Facts], Mapping[str, Value]]
+
+
+def _einet_rat(facts: Facts) -> Mapping[str, Value]:
+    return {"depth": 4, "replicas": 10, "units": 10}
+
+
+def _einet_pd(facts: Facts) -> Mapping[str, Value]:
+    # Steps of 8 for 32 pixels and 32 for 128, which is the default, a quarter of the side.
+    # The variances are meant for intensities from 0 to 1.
+    square = float(facts.maximum) ** 2
+    return {
+        "axes": "vertical",
+        "units": 40,
+        "leaf": "gaussian",
+        "min_variance": 1e-6 * square,
+        "max_variance": 1e-2 * square,
+    }
+
+
+def _hyperspn_rat(facts: Facts) -> Mapping[str, Value]:
+    # Trees down to (nearly) single variables.
+    deepest = max(1, min(16, facts.num_variables.bit_length() - 1))
+    return {"depth": deepest, "replicas": 50, "units": 5, "product": "hadamard"}
+
+
+def _einet_em(facts: Facts) -> Mapping[str, Value]:
+    return {"step": 0.5, "batch_size": 500, "epochs": 25}
+
+
+def _hyperspn_adam(facts: Facts) -> Mapping[str, Value]:
+    return {"learning_rate": 0.02, "weight_decay": 1e-3, "batch_size": 500}
+
+
+_PRESETS = (
+    Preset("rat", "einet-paper", "Peharz et al. 2020, sec. 4.1: D = 4, R = 10, K = 10", _einet_rat),
+    Preset("pd", "einet-paper", "Peharz et al. 2020, sec. 4.2: K = 40, vertical cuts", _einet_pd),
+    Preset("rat", "hyperspn-paper", "Shih et al. 2021, sec. 5.1: k = 5, r = 50", _hyperspn_rat),
+    Preset(
+        "online-em",
+        "einet-paper",
+        "Peharz et al. 2020, sec. 4.2: step 0.5, batches of 500, 25 epochs",
+        _einet_em,
+    ),
+    Preset(
+        "adam",
+        "hyperspn-paper",
+        "Shih et al. 2021, table 4: Adam 0.02, weight decay 0.001, batches of 500",
+        _hyperspn_adam,
+    ),
+)
+
+
+def presets(subject: str) -> Mapping[str, Preset]:
+    """The presets of a structure or a method by name."""
+    return MappingProxyType({p.name: p for p in _PRESETS if p.subject == subject})
+
+
+def preset_options(subject: str, name: str, facts: Facts) -> dict[str, Value]:
+    """The options that a preset sets. Raises OptionError for an unknown name."""
+    known = presets(subject)
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=1)
+        guess = f"; did you mean {close[0]!r}?" if close else ""
+        listed = ", ".join(known) or "there are none"
+        raise OptionError(
+            f"unknown preset {name[:80]!r}, known are: {listed}{guess}", where=subject
+        )
+    return dict(known[name].make(facts))
