@@ -35,6 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Imported late: `--help` and errors should not wait for it.
     from streamlit.web import cli
 
+    from pc_workbench.upkeep import upkeep
+
+    upkeep()  # reads torch while the server starts, so that the first page need not wait
     status = cli.main(_streamlit_arguments(options), prog_name="streamlit", standalone_mode=False)
     return int(status or 0)
 

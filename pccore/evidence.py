@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from pccore.errors import EvidenceError
 from pccore.graph import Circuit
+from pccore.leaves.base import Support
 
 Value = float | int | bool | None
 #: Name to value (absent, None or NaN = missing), or numbers [V] or [B, V] with NaN = missing.
@@ -96,18 +98,20 @@ def _numbers(evidence: object) -> Tensor:
 
 
 def _check_values(circuit: Circuit, rows: Tensor) -> None:
-    mentioned = 0
-    for scope in circuit.scopes:
-        mentioned |= scope.bits
-    for v, name in enumerate(circuit.variables):
-        column = rows[:, v]
-        known = ~torch.isnan(column)
+    columns: dict[Support | None, list[int]] = defaultdict(list)
+    for v in range(len(circuit.variables)):
+        columns[circuit.domains.get(v)].append(v)
+    wrong = torch.zeros(rows.shape, dtype=torch.bool)
+    for domain, members in columns.items():
+        part = rows[:, members]
         # A variable without a leaf has no domain: any finite number is a value of it.
-        domain = circuit.domain(v) if mentioned >> v & 1 else None
-        legal = torch.isfinite(column) if domain is None else domain.contains(column)
-        wrong = known & ~legal
-        if bool(wrong.any()):
-            row = int(torch.nonzero(wrong)[0])
-            what = "a finite number" if domain is None else str(domain)
-            where = name if len(rows) == 1 else f"row {row}, variable {name}"
-            raise EvidenceError(f"the value {float(column[row]):g} is not {what}", where=where)
+        legal = torch.isfinite(part) if domain is None else domain.contains(part)
+        wrong[:, members] = ~legal & ~torch.isnan(part)
+    if not bool(wrong.any()):
+        return
+    row, v = torch.nonzero(wrong)[0].tolist()
+    domain = circuit.domains.get(v)
+    what = "a finite number" if domain is None else str(domain)
+    name = circuit.variables[v]
+    where = name if len(rows) == 1 else f"row {row}, variable {name}"
+    raise EvidenceError(f"the value {float(rows[row, v]):g} is not {what}", where=where)

@@ -167,7 +167,8 @@ class Circuit:
         return tuple(scopes)
 
     @cached_property
-    def _domains(self) -> Mapping[int, Support]:
+    def domains(self) -> Mapping[int, Support]:
+        """Domain of every variable that some leaf mentions."""
         domains: dict[int, Support] = {}
         for group in self.groups:
             if group.kind == "leaf":
@@ -181,7 +182,7 @@ class Circuit:
         Raises EvidenceError if no leaf mentions the variable.
         """
         try:
-            return self._domains[variable]
+            return self.domains[variable]
         except KeyError:
             name = self.variables[variable]
             raise EvidenceError(f"no leaf of the circuit mentions variable {name}") from None

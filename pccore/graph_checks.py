@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,12 +14,18 @@ from pccore.scope import Scope
 def check_names(groups: Sequence[Group], variables: Sequence[str]) -> None:
     """Groups and variables need distinct names."""
     if len({group.name for group in groups}) != len(groups):
-        names = [group.name for group in groups]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise GraphError(f"two groups are named {twice!r}")
+        raise GraphError(f"two groups are named {_repeated([g.name for g in groups])!r}")
     if len(set(variables)) != len(variables):
-        again = next(v for v in variables if list(variables).count(v) > 1)
-        raise GraphError(f"two variables are named {again!r}")
+        raise GraphError(f"two variables are named {_repeated(variables)!r}")
+
+
+def _repeated(names: Sequence[str]) -> str:
+    seen = set[str]()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    raise AssertionError("no name is repeated")
 
 
 def check_inputs(position: int, group: Group) -> None:
@@ -63,26 +68,43 @@ def check_edges(
         raise GraphError(f"a {group.kind} cannot have {edges!r} edges", where=group.name)
     if edges in ("elementwise", "hadamard") and any(size != group.size for size in sizes):
         raise GraphError(
-            f"{edges} edges need inputs of {group.size} units, not {sizes}", where=group.name
-        )
-    if edges == "kronecker" and math.prod(sizes) != group.size:
-        raise GraphError(
-            f"kronecker edges over inputs of {sizes} units make {math.prod(sizes)} units, "
-            f"not {group.size}",
+            f"{edges} edges need inputs of {group.size} units, not {_short(sizes)}",
             where=group.name,
         )
+    if edges == "kronecker" and not _makes(sizes, group.size):
+        raise GraphError(
+            f"kronecker edges over inputs of {_short(sizes)} units do not make {group.size} units",
+            where=group.name,
+        )
+
+
+def _makes(sizes: Sequence[int], size: int) -> bool:
+    """Whether the product of `sizes` is `size`, without ever computing a huge product."""
+    product = 1
+    for factor in sizes:
+        product *= factor
+        if product > size:
+            return False
+    return product == size
+
+
+def _short(sizes: Sequence[int]) -> str:
+    shown = ", ".join(str(size) for size in sizes[:8])
+    return f"[{shown}, ...]" if len(sizes) > 8 else f"[{shown}]"
 
 
 def _check_sparse(
     group: SumGroup | ProductGroup, edges: SparseEdges, sizes: list[int], input_scopes: list[int]
 ) -> None:
     offsets, children = edges.offsets, edges.children
+    if offsets.dtype.kind not in "iu" or children.dtype.kind not in "iu":
+        raise GraphError("sparse offsets and children must be integers", where=group.name)
     if len(offsets) != group.size + 1 or offsets[0] != 0 or offsets[-1] != len(children):
         raise GraphError(
             f"sparse offsets must run from 0 to {len(children)} in {group.size + 1} steps",
             where=group.name,
         )
-    if np.any(np.diff(offsets) < 1):
+    if not np.all(offsets[1:] > offsets[:-1]):  # not np.diff, which wraps around
         raise GraphError("every unit needs at least one child", where=group.name)
     if len(children) and (children.min() < 0 or children.max() >= sum(sizes)):
         raise GraphError(f"sparse children must be below {sum(sizes)}", where=group.name)

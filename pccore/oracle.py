@@ -97,7 +97,7 @@ def marginals(
             found.append(np.empty(0))
             continue
         size = circuit.domain(v).states or int(axis.values.max()) + 1
-        spread = np.zeros(size)
+        spread = np.full(size, math.nan if bool(np.isnan(known).any()) else 0.0)
         spread[axis.values.astype(np.int64)] = known
         found.append(spread)
     return found

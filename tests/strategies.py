@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from hypothesis import strategies as st
 
+from pccore.build import circuit as assemble
+from pccore.build import indicator, product
 from pccore.graph import Circuit, Group, LeafGroup, ProductGroup, SparseEdges, SumGroup, Unit
 from pccore.leaves.bernoulli import Bernoulli
 from pccore.leaves.categorical import Categorical
@@ -33,6 +35,7 @@ __all__ = [
     "random_broken",
     "random_circuit",
     "random_evidence",
+    "random_graph",
 ]
 
 # -- broken circuits ---------------------------------------------------------------------
@@ -147,6 +150,22 @@ def _break_scope(circuit: Circuit, clause: str, rng: np.random.Generator) -> Bro
     roots = [Unit(r.group + 1, r.index) for r in circuit.roots]
     wider = Circuit(moved, roots, circuit.variables, params, circuit.meta)
     return Broken(wider, clause, position + 1, variable)
+
+
+def random_graph(seed: int) -> Circuit:
+    """Sums and products of indicators over three variables at random: mostly broken circuits."""
+    rng = np.random.default_rng(seed)
+    nodes: list[object] = [indicator(f"X{i}", state) for i in range(3) for state in (1, 0)]
+    for _ in range(int(rng.integers(1, 7))):
+        picks = [nodes[int(i)] for i in rng.integers(0, len(nodes), int(rng.integers(2, 4)))]
+        if rng.random() < 0.5:
+            nodes.append(product(*picks))  # type: ignore[arg-type]
+        else:
+            first, *rest = [float(rng.integers(0, 4)) * p for p in picks]  # type: ignore[operator]
+            for term in rest:
+                first = first + term
+            nodes.append(first.as_sum())
+    return assemble(nodes[-1])  # type: ignore[arg-type]
 
 
 # -- evidence ----------------------------------------------------------------------------

@@ -114,7 +114,7 @@ def test_too_many_states_are_refused_before_they_are_made():
     model = Circuit([leaf, ProductGroup("p", 1, (0,))], [(1, 0)], names, {})
     with pytest.raises(PCError, match="joint states"):
         oracle.log_partition(model)
-    narrow = circuit(gaussian("G", 0.0, 1e-4) * gaussian("H", 0.0, 1.0) * gaussian("I", 0.0, 1.0))
+    narrow = circuit(0.5 * gaussian("G", 0.0, 1e-8) + 0.5 * gaussian("G", 100.0, 1.0))
     with pytest.raises(PCError, match="joint states"):
         oracle.log_partition(narrow)
 

@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-import streamlit as st
+from streamlit.components import v2
 
 FOLDER = Path(__file__).parent
 _EXPORT = re.compile(r"^export default\b", re.MULTILINE)
@@ -45,7 +45,7 @@ def component(name: str, scripts: tuple[str, ...]) -> Any:
     own = FOLDER / name
     shared = FOLDER / "shared"
     read = functools.partial(Path.read_text, encoding="utf-8")
-    return st.components.v2.component(
+    return v2.component(
         f"pc_{name}",
         html=read(own / f"{name}.html"),
         css=read(shared / "theme.css") + read(own / f"{name}.css"),

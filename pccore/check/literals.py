@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 import torch
 
-from pccore.graph import Circuit, IntArray, LeafGroup, ProductGroup, SumGroup, Unit
+from pccore.graph import Circuit, Group, IntArray, LeafGroup, ProductGroup, SumGroup, Unit
 from pccore.reference import edge_rows
 from pccore.scope import Scope
 
@@ -97,6 +97,7 @@ class UnitSets:
         self._known: dict[int, list[int]] = {}
         self._masks: dict[int, int] = {}
         # Sums over the same children are frequent (the states of a latent variable).
+        self._below: dict[tuple[str, tuple[int, ...]], list[int]] = {}
         self._unions: dict[tuple[tuple[int, ...], bytes], int] = {}
         #: About how many bits are kept, to stop before memory runs out.
         self.stored_bits = 0
@@ -147,6 +148,12 @@ class UnitSets:
     def below(self, position: int) -> list[int]:
         """The sets of the concatenated inputs; for "possible", widened to the group's scope."""
         group = self.circuit.groups[position]
+        key = (group.kind, group.inputs)
+        if key not in self._below:
+            self._below[key] = self._widened(position, group)
+        return self._below[key]
+
+    def _widened(self, position: int, group: Group) -> list[int]:
         sets: list[int] = []
         for i in group.inputs:
             own = self.group(i)
@@ -228,9 +235,14 @@ class UnitSets:
 
 def positive_rows(circuit: Circuit, group: SumGroup) -> list[IntArray]:
     """For each unit of a sum the positions of its children with a positive weight."""
-    edges = edge_rows(circuit, group)
-    weights = circuit.params[group.parameter].detach().cpu().reshape(-1).numpy()
-    if bool((weights > 0).all()):
+    weights = circuit.params[group.parameter].detach().cpu().numpy()
+    all_count = bool((weights > 0).all())
+    if group.edges == "dense":
+        if all_count:
+            return [np.arange(weights.shape[1])] * group.size
+        return [np.flatnonzero(row > 0) for row in weights]
+    edges, flat = edge_rows(circuit, group), weights.reshape(-1)
+    if all_count:
         return [edges.row(k) for k in range(group.size)]
     spans = zip(edges.offsets[:-1].tolist(), edges.offsets[1:].tolist(), strict=True)
-    return [edges.children[a:b][weights[a:b] > 0] for a, b in spans]
+    return [edges.children[a:b][flat[a:b] > 0] for a, b in spans]

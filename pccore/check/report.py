@@ -50,7 +50,7 @@ class Report:
     """The verdicts on one circuit.
 
     properties: verdict by name, only those that were asked for. witnesses: at most
-    `MAX_WITNESSES` per property. truncated: how many more were found, by property.
+    `MAX_WITNESSES` per property. truncated: about how many more there are, by property.
     """
 
     circuit: Circuit

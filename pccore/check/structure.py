@@ -182,9 +182,10 @@ def check_consistent(
     the product groups that are not decomposable; all others are consistent anyway.
     """
     for position in overlapping:
-        for index in range(circuit.groups[position].size):
+        size = circuit.groups[position].size
+        for index in range(size):
             if findings.full("consistent"):
-                findings.count("consistent")
+                findings.count("consistent", size - index)
                 break
             unit = Unit(position, index)
             for first, second in _overlapping_pairs(circuit, unit):

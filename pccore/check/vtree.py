@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
+
 from pccore.check.report import Findings, Verdict, Witness
 from pccore.check.walk import listing
 from pccore.graph import Circuit, Unit
@@ -52,21 +54,23 @@ def _crossing(found: dict[Partition, Unit]) -> tuple[Partition, Partition] | Non
 
 def _laminar(sets: Iterable[int]) -> bool:
     """Whether any two of the sets are nested or disjoint; then they are clades of one tree."""
-    owner: dict[int, int] = {}  # variable -> the smallest set so far that holds it
-    free: dict[int, int] = {}  # set -> its variables that no smaller set holds yet
-    for bits in sorted(set(sets), key=lambda b: b.bit_count(), reverse=True):
-        members = list(Scope(bits))
-        holder = owner.get(members[0])
-        if holder is None:
-            if any(v in owner for v in members):
+    ordered = sorted(set(sets), key=lambda b: b.bit_count(), reverse=True)
+    width = max((bits.bit_length() for bits in ordered), default=0)
+    owner = np.full(width, -1)  # variable -> number of the smallest set so far that holds it
+    free: list[int] = []  # of each set the variables that no smaller set holds yet
+    for number, bits in enumerate(ordered):
+        packed = np.frombuffer(bits.to_bytes((width + 7) // 8, "little"), dtype=np.uint8)
+        members = np.flatnonzero(np.unpackbits(packed, bitorder="little"))
+        holder = int(owner[members[0]])
+        if holder < 0:
+            if bool((owner[members] >= 0).any()):
                 return False
         elif bits & ~free[holder]:
             return False
         else:
             free[holder] &= ~bits
-        free[bits] = bits
-        for v in members:
-            owner[v] = bits
+        free.append(bits)
+        owner[members] = number
     return True
 
 

@@ -6,7 +6,7 @@ import argparse
 import math
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from pccore import reference
-from pccore.cli.output import Progress, emit, number, pairs, table
-from pccore.cli.support import compiled, rows_for
+from pccore.cli.output import Progress, emit, pairs, table
+from pccore.cli.support import compiled, device_of, rows_for
 from pccore.errors import EvidenceError, OptionError
 from pccore.evidence import parse_evidence
 from pccore.files import load_model
@@ -29,12 +29,13 @@ CHUNK = 4096
 #: More edges than this are not listed unit by unit.
 MAX_LISTED_EDGES = 2_000_000
 
-#: Numbers that samples may take together (4 GiB).
-MAX_SAMPLED = 2**29
+#: Values that the samples of one command may hold together; each becomes a Python object.
+MAX_SAMPLED = 4_000_000
 
 
 def evaluate(options: argparse.Namespace) -> int:
     """Mean log-likelihood of the rows of a split."""
+    device_of(options.device)
     circuit = load_model(options.model)
     _, where, rows = rows_for(circuit, options.data, options.limit)
     progress = Progress()
@@ -76,7 +77,7 @@ def evaluate(options: argparse.Namespace) -> int:
 
 # -- query ---------------------------------------------------------------------------------
 
-Answer = tuple[dict[str, Any], list[str]]
+Answer = tuple[dict[str, Any], Iterable[str]]
 _Asked = Callable[[Circuit, Mapping[str, float], argparse.Namespace], Answer]
 
 
@@ -100,7 +101,7 @@ def _probability(
     # exp of a density may exceed what a float holds.
     value = math.exp(log) if log < 709 else math.inf
     shown = {"probability": value, "log_probability": log}
-    return shown, [number(shown[options.ask])]
+    return shown, [f"{shown[options.ask]:.10g}"]
 
 
 def _partition(
@@ -113,7 +114,7 @@ def _partition(
         )
     log = float(log_partition(circuit, options.root))
     value = math.exp(log) if log < 709 else math.inf
-    return {"partition": value, "log_partition": log}, [number(value)]
+    return {"partition": value, "log_partition": log}, [f"{value:.10g}"]
 
 
 def _marginals(
@@ -159,7 +160,10 @@ def _mpe(circuit: Circuit, evidence: Mapping[str, float], options: argparse.Name
 
 def _sample(circuit: Circuit, evidence: Mapping[str, float], options: argparse.Namespace) -> Answer:
     if options.count * len(circuit.variables) > MAX_SAMPLED:
-        raise OptionError(f"{options.count} samples are too many at once", where="--count")
+        most = max(1, MAX_SAMPLED // len(circuit.variables))
+        raise OptionError(
+            f"{options.count} samples are too many at once, at most {most}", where="--count"
+        )
     seed = secrets.randbits(32) if options.seed is None else options.seed
     drawn = sample(circuit, options.count, evidence, seed, options.root)
     states = [_named(circuit, row) for row in drawn]

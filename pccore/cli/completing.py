@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 
 from pccore.cli.output import Progress, emit, pairs
-from pccore.cli.support import compiled, rows_for
+from pccore.cli.support import compiled, device_of, rows_for
 from pccore.complete import (
     BASELINES,
     Array,
@@ -28,7 +28,7 @@ from pccore.files import load_model
 from pccore.graph import Circuit
 
 #: Rows completed between two looks at the clock.
-CHUNK = 250
+CHUNK = 1000
 
 #: Images on the contact sheet.
 SHOWN = 16
@@ -36,6 +36,7 @@ SHOWN = 16
 
 def complete(options: argparse.Namespace) -> int:
     """Complete the images of a split; MSE on the 0-255 scale over the hidden pixels."""
+    device_of(options.device)
     baselines = _baselines(options.baselines)
     circuit = load_model(options.model)
     dataset, where, rows = rows_for(circuit, options.data, options.limit)

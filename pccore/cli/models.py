@@ -86,10 +86,8 @@ def check(options: argparse.Namespace) -> int:
     more = {p: n for p, n in report.truncated.items() if n}
     lines = [f"valid: {'yes' if report.valid else 'NO'}"]
     lines += pairs((f"  {p.replace('_', ' ')}", v) for p, v in report.properties.items())
-    for witness in report.violations:
-        unit = circuit.unit_name(witness.unit)
-        lines.append(clean(f"{unit}: not {witness.property}: {witness.message}"))
-    lines += [f"{n} more violations of {p}" for p, n in more.items()]
+    lines += [clean(f"- {witness.message}") for witness in report.violations]
+    lines += [f"- {n} more: not {p}" for p, n in more.items()]
     emit(options, payload, lines)
     return 0 if report.valid and not report.violations else 1
 

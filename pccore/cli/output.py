@@ -7,7 +7,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TextIO, cast
 
 #: Longest error message; the rest is cut, since a hostile file may put anything into it.
@@ -52,8 +52,8 @@ def pairs(rows: Iterable[tuple[str, object]]) -> list[str]:
     return [f"{name:<{width}}  {value}".rstrip() for name, value in listed]
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
-    """Lines of an aligned table; columns of numbers are flush right."""
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
+    """Lines of an aligned table; columns of numbers are flush right. Lazy: --json needs none."""
     body = [["" if cell is None else number(cell) for cell in row] for row in rows]
     numeric = [
         bool(body) and all(_is_number(row[i]) or not row[i] for row in body)
@@ -61,13 +61,11 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
     ]
     every = [list(header), *body]
     widths = [max(len(row[i]) for row in every) for i in range(len(header))]
-    return [
-        "  ".join(
+    for row in every:
+        yield "  ".join(
             f"{cell:>{width}}" if right else f"{cell:<{width}}"
             for cell, width, right in zip(row, widths, numeric, strict=True)
         ).rstrip()
-        for row in every
-    ]
 
 
 def number(value: object) -> str:

@@ -134,7 +134,7 @@ def _train(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ig
     )
     parser.add_argument("--title", default="", help="a name for the run")
     _settings(parser)
-    _computing(parser)
+    _computing(parser, None)
     _output(parser)
 
 
@@ -215,8 +215,8 @@ def _data_split(parser: Parser) -> None:
     )
 
 
-def _computing(parser: Parser) -> None:
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, ... (default: cpu)")
+def _computing(parser: Parser, device: str | None = "cpu") -> None:
+    parser.add_argument("--device", default=device, help="cpu, cuda, cuda:1, ... (default: cpu)")
     parser.add_argument("--threads", type=whole(1, 4096), metavar="N", help="CPU threads")
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -43,9 +44,10 @@ def bench(options: argparse.Namespace) -> int:
         listed = ", ".join(known) or "none"
         raise NotFoundError(f"there is no benchmark {clean(options.name)!r}; known are: {listed}")
     flags = ["--json"] if options.json else []
-    # As a module, so that benchmarks can import each other's helpers.
-    module = f"tests.benchmarks.{path.stem}"
-    return run_child(["-m", module, *options.rest, *flags], folder.parents[1])
+    # Benchmarks import helpers as `tests.NAME`, and run where the user is.
+    root = str(folder.parents[1])
+    paths = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+    return run_child([str(path), *options.rest, *flags], {**os.environ, "PYTHONPATH": paths})
 
 
 def app(options: argparse.Namespace) -> int:
@@ -55,13 +57,13 @@ def app(options: argparse.Namespace) -> int:
     return run_child(["-m", "pc_workbench", *options.rest], None)
 
 
-def run_child(arguments: Sequence[str], folder: Path | None) -> int:
+def run_child(arguments: Sequence[str], environment: Mapping[str, str] | None) -> int:
     """Run Python with these arguments and return its exit status.
 
     Ctrl-C reaches the child by itself; a request to terminate is passed on, so that no server
     is left behind.
     """
-    child = subprocess.Popen([sys.executable, *arguments], cwd=folder)
+    child = subprocess.Popen([sys.executable, *arguments], env=environment)
 
     def forward(number: int, frame: FrameType | None) -> None:
         child.send_signal(number)

@@ -43,7 +43,7 @@ from pccore.learn import (
 from pccore.options import describe, parse_assignments, parse_options, to_dict
 from pccore.presets import Facts, Value, preset_options
 
-#: What a resumed run may change: when to stop.
+#: The options that a resumed run may change: when to stop.
 FLEXIBLE = frozenset({"epochs", "patience", "tolerance"})
 
 #: Seconds without a sign of life after which a run counts as abandoned.
@@ -55,7 +55,8 @@ def train(options: argparse.Namespace) -> int:
     if options.list:
         return _list(options)
     target = None if options.output is None else check_target(options.output)
-    device_of(options.device)
+    if options.device is not None:
+        device_of(options.device)
     run = RunDirectory(_default_folder() if options.run is None else options.run)
     progress = Progress()
     dataset = None
@@ -90,10 +91,10 @@ def _begin(
     if options.resume and (options.model is None or options.data is None):
         raise RunError("holds no run to resume", where=str(run.path))
     model = required(options.model, "MODEL", "train")
-    data = required(options.data, "--data", "train")
+    data = parse_reference(required(options.data, "--data", "train"))[0]
     method = options.method or "em"
     circuit = load_model(model)
-    dataset = load(parse_reference(data)[0])
+    dataset = load(data)
     method_options, train_options = _options(method, options)
     run = prepare_run(
         run.path,
@@ -104,7 +105,7 @@ def _begin(
         method=method,
         method_options=method_options,
         train_options=train_options,
-        device=options.device,
+        device=options.device or "cpu",
         threads=options.threads,
         title=options.title,
     )
@@ -120,7 +121,7 @@ def _continue(run: RunDirectory, options: argparse.Namespace) -> Dataset | None:
         raise RunError(f"process {status.process} is at work on it", where=str(run.path))
     for word, asked, there in (
         ("model", options.model, config.model),
-        ("data", options.data, config.data),
+        ("data", options.data and parse_reference(options.data)[0], config.data),
         ("method", options.method, config.method),
     ):
         if asked is not None and asked != there:
@@ -144,9 +145,15 @@ def _continue(run: RunDirectory, options: argparse.Namespace) -> Dataset | None:
                 where=str(run.path),
                 hint=f"only {', '.join(sorted(FLEXIBLE))} may change",
             )
-    if train_options != base[1]:
-        run.write_config(dataclasses.replace(config, train_options=to_dict(train_options)))
-    return load(parse_reference(config.data)[0])
+    changed = dataclasses.replace(
+        config,
+        train_options=to_dict(train_options),
+        device=options.device or config.device,
+        threads=options.threads or config.threads,
+    )
+    if changed != config:
+        run.write_config(changed)
+    return load(config.data)
 
 
 def _options(

@@ -245,6 +245,8 @@ class LeafBank:
         """Replace the parameters and recompute shift and coefficients."""
         values = _row_major(values)
         self.values = values
+        self._best: Tensor | None = None
+        self._moments: Tensor | None = None
         rows, d, units = values.shape[:3]
         self.shift: Tensor | None = None
         local = values
@@ -261,6 +263,25 @@ class LeafBank:
         else:
             matrix = coefficients.movedim(3, 2).reshape(rows, d * self.family.num_statistics, units)
             self.coefficients = _row_major(matrix.clamp_min(IMPOSSIBLE))
+
+    @property
+    def best(self) -> Tensor:
+        """Log-density of each leaf's mode [rows, d, K]; computed at first use."""
+        best = self._best
+        if best is None:
+            best = self.family.log_prob(self.family.mode(self.values), self.values)
+            self._best = best
+        return best
+
+    @property
+    def moments(self) -> Tensor:
+        """E[x] and E[x^2] of each leaf [rows, d, K, 2]; computed at first use."""
+        moments = self._moments
+        if moments is None:
+            mean = self.family.mean(self.values)
+            moments = torch.stack((mean, self.family.variance(self.values) + mean.square()), -1)
+            self._moments = moments
+        return moments
 
     def _recentred(self, values: Tensor, shift: Tensor) -> Tensor:
         moved = self.family.recentred(values, shift.unsqueeze(2))

@@ -84,9 +84,7 @@ class LeafLayer(Layer):
         """Missing variables contribute the log-density of their mode."""
         assert self.rows is not None
         self.up(state, keep=False)
-        params = self.rows.of(self.bank.values)
-        family = self.bank.family
-        best = family.log_prob(family.mode(params), params)  # [G, d, K]
+        best = self.rows.of(self.bank.best)  # [G, d, K]
         missing = (~self._columns(state.observed)).to(best.dtype)
         self.read(state.values).add_(torch.bmm(missing, best))
 

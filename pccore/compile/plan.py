@@ -88,7 +88,7 @@ def make_plan(circuit: Circuit) -> Plan:
     live = _reachable(circuit)
     fused = _fusable(circuit, live)
     buckets = _buckets(circuit, live, fused)
-    banks, bank_of = _parameter_banks(circuit, live)
+    banks, bank_of = _parameter_banks(circuit, [g for _, members in buckets for g in members])
     slots: dict[int, int] = defaultdict(int)
     addresses: dict[int, Address] = {}
     layers: list[LayerSpec] = []
@@ -200,14 +200,18 @@ def _parameter(circuit: Circuit, g: int) -> str | None:
 
 
 def _parameter_banks(
-    circuit: Circuit, live: list[bool]
+    circuit: Circuit, order: list[int]
 ) -> tuple[tuple[BankSpec, ...], dict[str, tuple[int, int]]]:
-    """Parameters of equal shape share a bank; the row of an id is the same for all its users."""
+    """Parameters of equal shape share a bank; the row of an id is the same for all its users.
+
+    Rows follow the order of the layers, so that a layer without ties reads one slice.
+    """
     keys: dict[Hashable, list[str]] = {}
     kinds: dict[Hashable, tuple[Literal["weights", "sparse", "leaf"], LeafFamily | None]] = {}
     seen = set[str]()
-    for position, group in enumerate(circuit.groups):
-        if not live[position] or isinstance(group, ProductGroup) or group.parameter in seen:
+    for position in order:
+        group = circuit.groups[position]
+        if isinstance(group, ProductGroup) or group.parameter in seen:
             continue
         seen.add(group.parameter)
         key: Hashable

@@ -20,7 +20,7 @@ class EMOptions:
     """Options of full-batch EM."""
 
     pseudocount: float = option(
-        0.1, help="prior observations for each unit's parameters", minimum=0.0, maximum=100.0
+        1.0, help="prior observations for each unit's parameters", minimum=0.0, maximum=100.0
     )
 
 
@@ -29,10 +29,10 @@ class OnlineEMOptions:
     """Options of stochastic EM."""
 
     step: float = option(
-        0.05, help="step size: how far each batch moves the parameters", minimum=1e-4, maximum=1.0
+        0.1, help="step size: how far each batch moves the parameters", minimum=1e-4, maximum=1.0
     )
     pseudocount: float = option(
-        0.1, help="prior observations for each unit's parameters", minimum=0.0, maximum=100.0
+        1.0, help="prior observations for each unit's parameters", minimum=0.0, maximum=100.0
     )
 
 

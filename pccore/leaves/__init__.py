@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -28,10 +29,13 @@ def family_from_dict(description: Mapping[str, object]) -> LeafFamily:
     if family is None:
         known = ", ".join(sorted(families()))
         raise NotFoundError(f"there is no leaf family {name!r}; known are {known}")
+    whole = {f.name for f in dataclasses.fields(family) if isinstance(f.default, int)}
     hyperparameters = {key: value for key, value in description.items() if key != "family"}
     for key, value in hyperparameters.items():
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ParameterError(f"{name} hyperparameter {key} must be a number, not {value!r}")
+        if key in whole and not isinstance(value, int):
+            raise ParameterError(f"{name} hyperparameter {key} must be whole, not {value!r}")
     try:
         return family(**hyperparameters)
     except TypeError:

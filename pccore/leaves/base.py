@@ -106,8 +106,14 @@ class LeafFamily(ABC):
         """
         inside = self.support.contains(x)
         safe = torch.where(inside, x, torch.zeros_like(x))
-        statistics = self.sufficient_statistics(safe)
         coefficients = self.coefficients(params)
+        if self.one_hot:
+            shape = torch.broadcast_shapes(x.shape, coefficients.shape[:-1])
+            index = safe.long().unsqueeze(-1).expand(*shape, 1)
+            table = coefficients.expand(*shape, coefficients.shape[-1])
+            value = torch.gather(table, -1, index).squeeze(-1)
+            return torch.where(inside, value, torch.full_like(value, -torch.inf))
+        statistics = self.sufficient_statistics(safe)
         # 0 * -inf means "this impossible event did not happen": it adds nothing.
         terms = torch.where(statistics == 0, torch.zeros_like(statistics), statistics)
         product = torch.where(
@@ -115,6 +121,16 @@ class LeafFamily(ABC):
         )
         value = product.sum(-1) + self.log_base(safe)
         return torch.where(inside, value, torch.full_like(value, -torch.inf))
+
+    def probabilities(self, params: Tensor) -> Tensor:
+        """P(x = c) for every state c of a finite family: [..., *P] -> [..., C]."""
+        if self.one_hot:
+            return torch.exp(self.coefficients(params))
+        states = self.support.states
+        assert states is not None, "only finite families have a table"
+        grid = torch.arange(states, dtype=params.dtype, device=params.device)
+        axis = params.ndim - len(self.parameter_shape)
+        return torch.exp(self.log_prob(grid, params.unsqueeze(axis)))
 
     @abstractmethod
     def m_step(self, statistics: Tensor, pseudocount: float) -> Tensor:

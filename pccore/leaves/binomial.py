@@ -20,7 +20,7 @@ class Binomial(LeafFamily):
     name: ClassVar[str] = "binomial"
 
     def __post_init__(self) -> None:
-        if not 1 <= self.trials <= 2**24:
+        if self.trials != int(self.trials) or not 1 <= self.trials <= 2**24:
             raise ParameterError(f"binomial needs 1 <= trials <= 2^24, not {self.trials}")
 
     @property

@@ -21,7 +21,7 @@ class Categorical(LeafFamily):
     one_hot: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if not 1 <= self.categories <= 2**20:
+        if self.categories != int(self.categories) or not 1 <= self.categories <= 2**20:
             raise ParameterError(
                 f"categorical needs 1 <= categories <= 2^20, not {self.categories}"
             )
@@ -70,10 +70,14 @@ class Categorical(LeafFamily):
         return 0.5 * noise + 0.5 * (counts / counts.sum(-1, keepdim=True))[:, None, :]
 
     def sample(self, params: Tensor, generator: torch.Generator) -> Tensor:
-        """A category drawn with the given probabilities."""
-        flat = params.reshape(-1, self.categories)
-        draw = torch.multinomial(flat, 1, generator=generator)
-        return draw.reshape(params.shape[:-1]).to(params.dtype)
+        """A category drawn with the given probabilities, by inverting the distribution."""
+        cumulative = params.cumsum(-1)
+        draw = torch.rand(
+            params.shape[:-1], generator=generator, dtype=params.dtype, device=params.device
+        )
+        # Strictly below the total, whatever the rounding; "<=" skips states of probability 0.
+        draw = (draw * (1 - 2**-22) * cumulative[..., -1]).unsqueeze(-1)
+        return (cumulative <= draw).sum(-1).to(params.dtype)
 
     def mode(self, params: Tensor) -> Tensor:
         """The first most probable category."""

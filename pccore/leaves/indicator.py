@@ -27,7 +27,7 @@ class Indicator(LeafFamily):
     trainable: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        if not 1 <= self.categories <= 2**20:
+        if self.categories != int(self.categories) or not 1 <= self.categories <= 2**20:
             raise ParameterError(f"indicator needs 1 <= categories <= 2^20, not {self.categories}")
 
     @property

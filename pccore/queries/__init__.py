@@ -8,7 +8,7 @@ from pccore.queries.likelihood import (
     log_probability,
     log_value,
 )
-from pccore.queries.marginals import Marginals, marginals, posterior_mean
+from pccore.queries.marginals import Marginals, marginals, posterior_mean, posterior_moments
 from pccore.queries.table import Licence, Query, licence, queries, require
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "marginals",
     "mpe",
     "posterior_mean",
+    "posterior_moments",
     "queries",
     "require",
     "sample",

@@ -48,12 +48,21 @@ def marginals(model: Model, evidence: Evidence, root: int = 0) -> Marginals:
     )
 
 
-def posterior_mean(model: Model, evidence: Evidence, root: int = 0) -> Tensor:
-    """E[X | e] with observed values kept, [B, V] float64; cheaper than `marginals`."""
+def posterior_moments(
+    model: Model, evidence: Evidence, root: int = 0
+) -> tuple[Tensor, Tensor, Tensor]:
+    """(log S(e) [B], E[X | e] [B, V], Var[X | e] [B, V]) in float64, without the tables of
+    `marginals`; observed values are kept, with variance 0."""
     program, _ = licensed(model, "mean")
     rows = checked(program, evidence)
-    parts = [_tile(program, tile, 0, root)[2] for tile in tiles(program, rows, 3)]
-    return torch.cat(parts)
+    parts = [_tile(program, tile, 0, root) for tile in tiles(program, rows, 3)]
+    log_value, _, mean, variance = (torch.cat(column) for column in zip(*parts, strict=True))
+    return log_value, torch.where(torch.isnan(rows), mean, rows), variance
+
+
+def posterior_mean(model: Model, evidence: Evidence, root: int = 0) -> Tensor:
+    """E[X | e] with observed values kept, [B, V] float64; cheaper than `marginals`."""
+    return posterior_moments(model, evidence, root)[1]
 
 
 def _tile(
@@ -68,15 +77,10 @@ def _tile(
     moments = torch.zeros((*rows.shape, 2), device=program.device, dtype=program.dtype)
     for layer in program.layers:
         if isinstance(layer, LeafLayer):
-            family, params = layer.bank.family, layer.bank.values
-            mean = family.mean(params)
-            second = family.variance(params) + mean.square()
-            layer.expectation(flows, torch.stack((mean, second), -1), moments)
+            layer.expectation(flows, layer.bank.moments, moments)
+            family = layer.bank.family
             if states and family.support.states is not None:
-                grid = torch.arange(
-                    family.support.states, device=program.device, dtype=program.dtype
-                )
-                chances = torch.exp(family.log_prob(grid, params.unsqueeze(3)))
+                chances = family.probabilities(layer.bank.values)
                 layer.expectation(flows, _padded(chances, states), table)
     observed = state.observed
     mean = torch.where(observed, state.x, moments[..., 0])

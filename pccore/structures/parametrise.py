@@ -63,7 +63,7 @@ class LeafOptions:
 class RegionOptions(LeafOptions):
     """How a region graph becomes a circuit."""
 
-    units: int = option(16, help="K, sums of an inner region", minimum=1, maximum=1024)
+    units: int = option(8, help="K, sums of an inner region", minimum=1, maximum=1024)
     input_units: int | None = option(
         None,
         help="distributions of a leaf region; none: as many as units",

@@ -20,14 +20,21 @@ from pccore.structures.parametrise import RegionOptions, region_circuit, region_
 from pccore.structures.region_graph import MAX_REGIONS, RegionGraph, offsets
 
 
+#: Depth where none is asked for: the setting of the EiNet paper's timing experiments.
+USUAL_DEPTH = 4
+
+
 @dataclass(frozen=True)
 class RatOptions(RegionOptions):
     """Options of random binary trees."""
 
-    depth: int = option(
-        3, help="splits from root to leaf; 2^depth leaf regions", minimum=1, maximum=16
+    depth: int | None = option(
+        None,
+        help="splits from root to leaf; none: 4, or as many as the variables allow",
+        minimum=1,
+        maximum=16,
     )
-    replicas: int = option(8, help="random trees mixed at the root", minimum=1, maximum=1000)
+    replicas: int = option(10, help="random trees mixed at the root", minimum=1, maximum=1000)
 
 
 def random_binary_trees(num_variables: int, depth: int, replicas: int, seed: int) -> RegionGraph:
@@ -90,7 +97,10 @@ def random_binary_trees(num_variables: int, depth: int, replicas: int, seed: int
 
 
 def _graph(shape: Shape, options: RatOptions) -> RegionGraph:
-    return random_binary_trees(shape.num_variables, options.depth, options.replicas, options.seed)
+    depth = options.depth
+    if depth is None:
+        depth = max(1, min(USUAL_DEPTH, shape.num_variables.bit_length() - 1))
+    return random_binary_trees(shape.num_variables, depth, options.replicas, options.seed)
 
 
 def _build(shape: Shape, options: RatOptions) -> Circuit:

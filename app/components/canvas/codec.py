@@ -26,10 +26,12 @@ class MaskEvent:
     Attributes:
         mask: bool [H, W], True where the pixel is hidden.
         sequence: number of the drawing; hand it back with the completions made for this mask.
+        final: False while a stroke is being drawn.
     """
 
     mask: np.ndarray
     sequence: int = 0
+    final: bool = True
 
     @property
     def hidden(self) -> int:
@@ -39,7 +41,8 @@ class MaskEvent:
 
 def pack_mask(mask: np.ndarray) -> str:
     """Encode a mask, bool [H, W], as base64 text."""
-    return base64.b64encode(np.packbits(np.asarray(mask, dtype=bool).ravel())).decode("ascii")
+    bits = np.packbits(np.asarray(mask, dtype=bool).ravel())
+    return base64.b64encode(bits.tobytes()).decode("ascii")
 
 
 def unpack_mask(text: object, shape: tuple[int, int]) -> np.ndarray | None:
@@ -80,7 +83,8 @@ def read_event(
     if image_id is not None and payload.get("image_id") != image_id:
         return None
     mask = unpack_mask(payload.get("bits"), shape)
-    return None if mask is None else MaskEvent(mask, sequence)
+    final = payload.get("final") is not False
+    return None if mask is None else MaskEvent(mask, sequence, final)
 
 
 def encode_image(image: np.ndarray) -> dict[str, Any]:

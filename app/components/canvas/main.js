@@ -1,7 +1,7 @@
 // Painting canvas: tools, pointer and keyboard, and the exchange with Python.
 //
 // In:  data = { image, panels, sequence, mask, mask_version, keep_mask, brush, presets, live, range, help }
-// Out: state "mask" = { bits, sequence, height, width, image_id, mask_version }
+// Out: state "mask" = { bits, sequence, height, width, image_id, mask_version, final }
 
 const CANVASES = new WeakMap();
 
@@ -28,6 +28,7 @@ class Painter {
     this.setState("mask", {
       bits: bytesToBase64(this.mask.pack()), sequence, height: this.mask.height,
       width: this.mask.width, image_id: this.imageId, mask_version: this.maskVersion,
+      final: !this.stroke && !this.spaceHeld,
     });
   }
 

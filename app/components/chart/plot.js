@@ -94,7 +94,7 @@ class Plot {
       context.globalAlpha = 1;
       context.fillText(tickText(tick, rough.step), left - 9, at);
     }
-    const across = niceTicks(this.x[0], this.x[1], Math.max(2, width / 90));
+    const across = niceTicks(this.x[0], this.x[1], Math.max(2, width / 75));
     context.textAlign = "center";
     for (const tick of across.ticks) {
       const at = Math.round(this.toX(tick)) + 0.5;

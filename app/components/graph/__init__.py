@@ -98,12 +98,8 @@ def circuit_graph(
         ValueError: an edge names an unknown node, a kind is unknown, a position is not finite,
             two nodes share an id, or there are more than 2000 nodes.
     """
-    data = {
-        "scene": check_scene(scene),
-        "selected": selected,
-        "height": int(height),
-        "label": label,
-    }
+    checked = check_scene(scene)
+    data = {"scene": checked, "selected": selected, "height": int(height), "label": label}
 
     def changed() -> None:
         event = graph_event(key)
@@ -112,7 +108,7 @@ def circuit_graph(
 
     result = component("graph", _SCRIPTS)(key=key, data=data, on_event_change=changed)
     event = read_graph_event(result.get("event"))
-    known = {node["id"] for node in data["scene"]["nodes"]}
+    known = {node["id"] for node in checked["nodes"]}
     # The scene may have been drawn anew without the node that the event names.
     return event if event is None or event.id is None or event.id in known else None
 

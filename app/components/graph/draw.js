@@ -62,10 +62,10 @@ function fillNode(group, node) {
 function writeBelow(group, node, half, low) {
   let line = low + 17;
   if (node.label) {
-    group.append(svgEl("text", { class: "name", y: line, text: shorten(node.label, 22) }));
+    group.append(svgEl("text", { class: "name", y: line, text: shorten(node.label, node.room) }));
     line += 15;
   }
-  if (node.sublabel) group.append(svgEl("text", { class: "detail", y: line, text: shorten(node.sublabel, 26) }));
+  if (node.sublabel) group.append(svgEl("text", { class: "detail", y: line, text: shorten(node.sublabel, node.room) }));
   if (node.size_badge) group.append(pill(String(node.size_badge), half + 16, -low - 2, "badge"));
   if (node.value) {
     const text = String(node.value);
@@ -80,11 +80,11 @@ function writeBeside(group, node, half, low) {
   const lines = [node.label, node.sublabel, text].filter(Boolean).length;
   let line = [0, 4, -4, -13][lines];
   if (node.label) {
-    group.append(svgEl("text", { class: "name beside", x: left, y: line, text: shorten(node.label, 18) }));
+    group.append(svgEl("text", { class: "name beside", x: left, y: line, text: shorten(node.label, node.room) }));
     line += 15;
   }
   if (node.sublabel) {
-    group.append(svgEl("text", { class: "detail beside", x: left, y: line, text: shorten(node.sublabel, 20) }));
+    group.append(svgEl("text", { class: "detail beside", x: left, y: line, text: shorten(node.sublabel, node.room) }));
     line += 15;
   }
   if (text) group.append(pill(text, left + 5 + 3.55 * text.length, line - 1, "badge value"));
@@ -92,23 +92,36 @@ function writeBeside(group, node, half, low) {
 }
 
 // From below the parent to above the child, upright at both ends and at the points between.
-function edgePath(source, target, number, via) {
+// Returns the path and its last curve, { from: [x, y], to: [x, y] }, for the label.
+function edgeCurve(source, target, number, via) {
   const shift = number * 10;
   const y0 = source.y + (source.kind === "leaf" ? LEAF.height / 2 : RADIUS);
   const y1 = target.y - (target.kind === "leaf" ? LEAF.height / 2 : RADIUS) - 1;
-  if (y1 <= y0) return `M${source.x} ${source.y}L${target.x} ${target.y}`;
   const stops = [...(via || []), [target.x, y1]];
   // Edges of one parent leave side by side.
   let x = source.x + Math.max(-9, Math.min(9, (stops[0][0] - source.x) * 0.1));
   let y = y0 - (source.kind === "leaf" ? 0 : RADIUS - Math.sqrt(RADIUS ** 2 - (x - source.x) ** 2));
   let path = `M${x} ${y}`;
+  let from = [x, y];
   for (const [nextX, nextY] of stops) {
     const bend = (nextY - y) * 0.5;
     path += `C${x + shift} ${y + bend} ${nextX + shift} ${nextY - bend} ${nextX} ${nextY}`;
+    from = [x, y];
     [x, y] = [nextX, nextY];
   }
-  return path;
+  return { path, from, to: [x, y], shift };
 }
+
+// A point of such a curve, whose bends are half its height.
+function pointOn({ from, to, shift }, t) {
+  const s = t * t * (3 - 2 * t);
+  const middle = 3 * t * (1 - t);
+  return [from[0] + (to[0] - from[0]) * s + middle * shift,
+    from[1] + (to[1] - from[1]) * (1.5 * t - 1.5 * t * t + t * t * t)];
+}
+
+// Where the label of an edge may stand, the best place first: where its siblings have parted.
+const LABEL_PLACES = [0.6, 0.5, 0.7, 0.42, 0.78, 0.34];
 
 const opacityOf = (emphasis) => (emphasis === null || emphasis === undefined ? null : 0.18 + 0.82 * emphasis);
 
@@ -198,14 +211,42 @@ class Drawing {
     for (const item of this.edges.values()) {
       const { source, target, number, via } = item.data;
       const [a, b] = [place.get(source), place.get(target)];
-      item.path.setAttribute("d", edgePath(a, b, number, via));
-      if (item.label) {
-        // On the curve, a little nearer to the child: there the edges of one parent have parted.
-        const last = via && via.length ? via[via.length - 1] : null;
-        const [x, y] = last || [a.x, a.y];
-        item.label.setAttribute("x", x + (b.x - x) * (last ? 0 : 0.648) + number * 7.5);
-        item.label.setAttribute("y", y + (b.y - y) * (last ? 0 : 0.592));
+      item.curve = edgeCurve(a, b, number, via);
+      item.path.setAttribute("d", item.curve.path);
+      if (item.label && t < 1) this.putLabel(item, pointOn(item.curve, LABEL_PLACES[0]));
+    }
+    if (t === 1) this.placeLabels();
+  }
+
+  putLabel(item, [x, y]) {
+    item.label.setAttribute("x", x);
+    item.label.setAttribute("y", y);
+  }
+
+  // Each label takes the first place that no other has; without one it shows on hover only.
+  placeLabels() {
+    const taken = new Map(); // cell of the plane -> points in it
+    const cell = (x, y) => `${Math.round(x / 40)},${Math.round(y / 20)}`;
+    const near = ([x, y]) => {
+      for (let i = -1; i <= 1; i++) {
+        for (let j = -1; j <= 1; j++) {
+          const points = taken.get(cell(x + 40 * i, y + 20 * j)) || [];
+          if (points.some(([u, v]) => Math.abs(u - x) < 36 && Math.abs(v - y) < 16)) return true;
+        }
       }
+      return false;
+    };
+    for (const item of this.edges.values()) {
+      if (!item.label) continue;
+      const places = LABEL_PLACES.map((t) => pointOn(item.curve, t));
+      const free = places.find((point) => !near(point));
+      item.label.classList.toggle("crowded", !free);
+      const [x, y] = free || places[0];
+      this.putLabel(item, [x, y]);
+      if (!free) continue;
+      const key = cell(x, y);
+      if (!taken.has(key)) taken.set(key, []);
+      taken.get(key).push([x, y]);
     }
   }
 

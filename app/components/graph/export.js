@@ -2,7 +2,7 @@
 
 const STYLES = ["fill", "stroke", "stroke-width", "stroke-dasharray", "stroke-linecap", "stroke-linejoin",
   "paint-order", "opacity", "font-size", "font-weight", "font-family", "text-anchor", "dominant-baseline"];
-const EXPORT_OMITS = ".hit, .toggle, .select-ring";
+const EXPORT_OMITS = ".hit, .toggle, .select-ring, .weight.crowded";
 
 function standaloneSvg(svg, bounds, title, background) {
   const copy = svg.cloneNode(true);

@@ -123,7 +123,6 @@ class Viewer {
     const dense = this.model && this.model.edges.length > 160 ? 1.5 : 1;
     this.svg.classList.toggle("far", k < LABELS_FROM.weight * dense);
     this.svg.classList.toggle("farther", k < LABELS_FROM.name);
-    this.hideCard();
   }
 
   // ---- the card ----
@@ -172,6 +171,7 @@ class Viewer {
     this.model = model;
     this.drawing.sync(model, same);
     this.arrange(same);
+    const told = data.selected !== null && data.selected !== this.toldSelected && data.selected !== this.selected;
     if (data.selected !== null && data.selected !== this.toldSelected) this.selected = data.selected;
     else if (data.selected === null && this.toldSelected) this.selected = null;
     this.toldSelected = data.selected;
@@ -181,6 +181,7 @@ class Viewer {
     if (!same) { this.fit(); this.hover(null); }
     else if (this.hovered && model.nodes.has(this.hovered)) this.hover(this.hovered);
     else if (this.hovered) this.hover(null);
+    if (told && same && this.selected) this.viewport.reveal(model.nodes.get(this.selected), false);
     this.writeOutline();
     this.zoomed(this.viewport.k);
   }

@@ -21,6 +21,26 @@ class GraphModel {
       this.children.get(edge.source).push(edge);
       this.parents.get(edge.target).push(edge);
     }
+    this.measureRoom();
+  }
+
+  // How many letters each node's texts may have before they reach its neighbour in the row.
+  measureRoom() {
+    const rows = new Map();
+    for (const node of this.nodes.values()) {
+      const row = Math.round(node.y);
+      if (!rows.has(row)) rows.set(row, []);
+      rows.get(row).push(node);
+    }
+    for (const row of rows.values()) {
+      row.sort((a, b) => a.x - b.x);
+      row.forEach((node, i) => {
+        const left = i ? node.x - row[i - 1].x : Infinity;
+        const right = i + 1 < row.length ? row[i + 1].x - node.x : Infinity;
+        const space = node.kind === "leaf" ? Math.min(left, right) - 8 : right - 52;
+        node.room = Math.max(3, Math.min(24, Math.floor(space / 7.2)));
+      });
+    }
   }
 
   // Nodes and edges above and below a node, itself included.
@@ -88,6 +108,12 @@ class GraphModel {
       box.right = Math.max(box.right, x + Math.max(34, beside, pillEnd));
       box.top = Math.min(box.top, y - 34);
       box.bottom = Math.max(box.bottom, y + 58);
+    }
+    for (const { via } of this.edges) {
+      for (const [x] of via || []) {
+        box.left = Math.min(box.left, x - 12);
+        box.right = Math.max(box.right, x + 12);
+      }
     }
     return this.nodes.size ? box : { left: 0, top: 0, right: 100, bottom: 100 };
   }

@@ -61,11 +61,16 @@ class Viewport {
   reveal(point, centre) {
     const at = this.screen(point);
     const { clientWidth: width, clientHeight: height } = this.svg;
-    const margin = Math.min(70, width / 4, height / 4);
-    const inside = at.x > margin && at.y > margin && at.x < width - margin && at.y < height - margin;
-    if (inside && !centre) return;
-    this.x += width / 2 - at.x;
-    this.y += height / 2 - at.y;
+    if (centre) {
+      this.x += width / 2 - at.x;
+      this.y += height / 2 - at.y;
+    } else {
+      const margin = 44;
+      const into = (value, size) => Math.min(size - margin, Math.max(margin, value)) - value;
+      this.x += into(at.x, width);
+      this.y += into(at.y, height);
+      if (into(at.x, width) === 0 && into(at.y, height) === 0) return;
+    }
     this.touched = true;
     this.apply();
   }

@@ -94,10 +94,19 @@ def exact_flow(
 
 def max_sum(log_children: Tensor, log_weights: Tensor) -> Tensor:
     """max over I of children [G, B, I] + log_weights [G, I, O] -> [G, B, O]."""
-    outputs = [
-        (log_children + log_weights[:, None, :, o]).amax(-1) for o in range(log_weights.shape[-1])
-    ]
-    return torch.stack(outputs, -1)
+    groups, inputs, outputs = log_weights.shape
+    samples = log_children.shape[1]
+    result = log_children.new_empty(groups, samples, outputs)
+    # Tiles over groups first, then samples: each reads its weights once, in memory order.
+    per_tile = max(1, EXACT_CHUNK // max(1, inputs * outputs))
+    group_step = max(1, min(groups, per_tile))
+    sample_step = max(1, per_tile // group_step)
+    for g in range(0, groups, group_step):
+        weights = log_weights[g : g + group_step, None]
+        for b in range(0, samples, sample_step):
+            part = log_children[g : g + group_step, b : b + sample_step, :, None]
+            result[g : g + group_step, b : b + sample_step] = (part + weights).amax(2)
+    return result
 
 
 def draw(log_scores: Tensor, generator: torch.Generator | None) -> Tensor:

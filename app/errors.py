@@ -1,0 +1,47 @@
+"""What a visitor sees when something fails: one sentence, never a traceback."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import secrets
+from collections.abc import Generator
+
+import streamlit as st
+
+from pccore.errors import PCError
+
+_LOG = logging.getLogger("pc_workbench")
+
+
+@contextlib.contextmanager
+def boundary() -> Generator[None]:
+    """Show what goes wrong inside as a sentence; the traceback goes to the server's log.
+
+    Streamlit's own control flow (rerun, stop) is no Exception and passes through.
+    """
+    try:
+        yield
+    except PCError as error:
+        st.error(sentence(error))
+    except Exception:
+        number = secrets.token_hex(4)
+        _LOG.exception("problem %s", number)
+        st.error(
+            f"Something went wrong here (problem {number}). "
+            "The server's log has the details; the other pages still work."
+        )
+
+
+def plain(text: str) -> str:
+    """A text in which no character means markup."""
+    for sign in "\\`*_[]<>$~:#|":
+        text = text.replace(sign, "\\" + sign)
+    return text
+
+
+def sentence(error: PCError) -> str:
+    """An error's text as a plain sentence."""
+    words = str(error)
+    words = words[:1].upper() + words[1:]
+    return plain(words if words.endswith((".", "!", "?", ")")) else words + ".")

@@ -1,0 +1,64 @@
+"""PC Workbench: the shell around the pages. Streamlit runs this file for every visitor.
+
+Pages and engine are imported inside the functions: the navigation is on the screen before torch,
+which takes seconds the first time, has been read. The pages are in `screens`, not in `pages`:
+Streamlit would run the files of a folder of that name by itself, without this shell.
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pc_workbench.resources import assets_folder
+from pc_workbench.upkeep import upkeep
+
+st.set_page_config(
+    page_title="PC Workbench", page_icon="⊕", layout="wide", initial_sidebar_state=220
+)
+st.logo(assets_folder() / "icon.svg", size="large")
+upkeep().touch()
+
+
+def _gallery() -> None:
+    from pc_workbench.screens import gallery
+
+    gallery.page()
+
+
+def _build() -> None:
+    from pc_workbench.screens import build
+
+    build.page()
+
+
+def _inspect() -> None:
+    from pc_workbench.screens import inspect
+
+    inspect.page()
+
+
+def _train() -> None:
+    from pc_workbench.screens import train
+
+    train.page()
+
+
+def _complete() -> None:
+    from pc_workbench.screens import complete
+
+    complete.page()
+
+
+pages = {
+    "gallery": st.Page(_gallery, title="Gallery", url_path="gallery", default=True),
+    "build": st.Page(_build, title="Build", url_path="build"),
+    "inspect": st.Page(_inspect, title="Inspect", url_path="inspect"),
+    "train": st.Page(_train, title="Train", url_path="train"),
+    "complete": st.Page(_complete, title="Complete", url_path="complete"),
+}
+navigation = st.navigation({"PC Workbench": list(pages.values())})
+
+from pc_workbench import navigate, shell  # noqa: E402 - after the navigation is on the screen
+
+navigate.remember(pages)
+shell.run(navigation.run)

@@ -1,0 +1,77 @@
+"""What the Train page knows of a run: its events, read on from where the last look ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from pc_workbench import errors, jobs, state, store
+from pc_workbench.jobs import JobView
+from pc_workbench.views import curves
+from pccore.errors import PCError, RunError
+from pccore.graph import Circuit
+from pccore.learn import RunConfig, check_trainable
+from pccore.learn.directory import METRICS
+
+_TAIL = "pcw_tail"
+
+
+def events(view: JobView) -> Mapping[int, Mapping[str, Any]]:
+    """The epochs of a run so far, by number."""
+    directory = jobs.registry().directory(view.id)
+    run, offset, known = st.session_state.get(_TAIL, ("", 0, {}))
+    try:
+        length = (directory.path / METRICS).stat().st_size
+    except OSError:
+        length = 0
+    # A resumed run rewrites the file up to its checkpoint: then from the start.
+    if run != view.id or length < offset or view.state in ("queued", "starting"):
+        offset, known = 0, {}
+    fresh, offset = directory.metrics(offset)
+    known = curves.merge(known, fresh)
+    st.session_state[_TAIL] = (view.id, offset, known)
+    return known
+
+
+def use_best(run: str) -> str:
+    """Make the best model of a run the current one and return its title.
+
+    Raises RunError where the run has none yet, FileError where it cannot be read.
+    """
+    directory = jobs.registry().directory(run)
+    circuit = directory.best()
+    if circuit is None:
+        raise RunError("this run has no model yet")
+    title = trained_title(directory.config(), circuit)
+    state.choose_model(store.put_model(circuit.with_meta({**circuit.meta, "title": title})))
+    return title
+
+
+def trained_title(config: RunConfig, circuit: Circuit) -> str:
+    """The title of a trained model: trained twice is not said twice."""
+    base = str(circuit.meta.get("title") or config.model).partition(", trained")[0]
+    return f"{base}, trained on {config.data}"
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def mismatch(model: str, dataset: str) -> str:
+    """Why a model cannot learn from a dataset, in one sentence; empty where it can."""
+    try:
+        circuit, data = store.get_circuit(model), store.get_dataset(dataset)
+        if len(circuit.variables) != data.num_variables:
+            return (
+                f"This model has {len(circuit.variables)} variables, "
+                f"the dataset {errors.plain(dataset)} has {data.num_variables}."
+            )
+        check_trainable(circuit, data)
+    except PCError as error:
+        return errors.sentence(error)
+    return ""
+
+
+def fitting(circuit: Circuit) -> tuple[str, ...]:
+    """Names of datasets with as many columns as a circuit has variables."""
+    count = len(circuit.variables)
+    return tuple(info.name for info in store.dataset_infos() if info.num_variables == count)

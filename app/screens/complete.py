@@ -1,0 +1,263 @@
+"""Complete: hide a part of a picture, and see at once what the circuit makes of it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import streamlit as st
+
+from pc_workbench import controls, errors, navigate, state, store
+from pc_workbench.components import Panel, paint_canvas, read_mask
+from pc_workbench.components.thumbs import thumb_strip
+from pc_workbench.views import masks
+from pc_workbench.views.completion import Completion, complete, fits, image_shape, to_pixels
+from pccore.datasets import Dataset, ImageShape
+from pccore.errors import PCError
+from pccore.graph import Circuit
+
+STRIP = 15  # thumbnails around the current one
+_SPLITS = ("test", "valid", "train")
+_WRITTEN, _VERSION = "pcw_mask_written", "pcw_mask_version"
+_CHOICES = {"samples": 4, "mpe": True, "mean": True, "deviation": False}
+
+
+def page() -> None:
+    """Draw the page."""
+    model = state.get().model
+    circuit = store.get_circuit(model) if model else None
+    grid = image_shape(circuit) if circuit else None
+    if circuit is None or grid is None:
+        st.title("Complete")
+        what = "No model is chosen yet" if circuit is None else "The variables of this model are no pixels"
+        st.info(f"{what}: choose a model of pictures, or build one for the digits.")
+        navigate.links("gallery", "build")
+        return
+    dataset = _dataset(circuit, grid)
+    if dataset is None:
+        st.title("Complete")
+        st.info(f"No dataset here has pictures of {grid}, as this model wants them.")
+        navigate.links("gallery")
+        return
+    heading, strip, tools = st.columns([2.0, 6.1, 3.6], vertical_alignment="center")
+    heading.title("Complete")
+    with tools.container(horizontal=True, gap="small"):
+        st.button("Resample", on_click=_resample, help="Draw other samples", width="stretch")
+        with st.popover("Options", width="stretch"):
+            _options(dataset)
+        _code(model, dataset)
+    split, index = _place(dataset)
+    rows = dataset.split(split)
+    with strip:
+        first = max(0, min(index - STRIP // 2, len(rows) - STRIP))
+        shown = range(first, min(len(rows), first + STRIP))
+        thumb_strip(
+            [(i, to_pixels(rows[i], grid), _label(dataset, split, i)) for i in shown],
+            selected=index,
+            total=len(rows),
+            key="pcw_strip",
+            on_pick=_pick,
+        )
+    _canvas(model, dataset.name, split, index, grid)
+
+
+# -- what is looked at -----------------------------------------------------------------------
+
+
+def _dataset(circuit: Circuit, grid: ImageShape) -> Dataset | None:
+    """The current dataset if it has such pictures, else the first that has (made the current)."""
+    noted = [str(circuit.meta.get(key, "")) for key in ("dataset", "data")]
+    size = len(circuit.variables)
+    others = [info.name for info in store.dataset_infos() if info.num_variables in (size, None)]
+    known = {info.name for info in store.dataset_infos()}
+    for name in dict.fromkeys([state.get().dataset, *noted, *others]):
+        if name not in known:
+            continue
+        try:
+            dataset = store.get_dataset(name)
+        except PCError:
+            continue
+        if fits(dataset, grid):
+            if name != state.get().dataset:
+                state.choose_dataset(name)
+            return dataset
+    return None
+
+
+def _place(dataset: Dataset) -> tuple[str, int]:
+    """Split and row that exist, as near as possible to those of the state."""
+    now = state.get()
+    split = now.split if len(dataset.split(now.split)) else "train"
+    return split, min(now.image, len(dataset.split(split)) - 1)
+
+
+def _label(dataset: Dataset, split: str, index: int) -> str:
+    labels = dataset.labels.get(split)  # type: ignore[call-overload]
+    if labels is None:
+        return f"Picture {index + 1}"
+    label = int(labels[index])
+    named = dataset.label_names[label] if label < len(dataset.label_names) else str(label)
+    return f"Picture {index + 1}, a {named}"
+
+
+def _pick(index: int) -> None:
+    state.update(image=index)
+
+
+def _resample() -> None:
+    state.update(seed=(state.get().seed + 1) % 2**31)
+
+
+# -- options ---------------------------------------------------------------------------------
+
+
+def _chosen(name: str):
+    return st.session_state.get(f"pcw_complete_{name}", _CHOICES[name])
+
+
+def _keep(name: str) -> None:
+    st.session_state[f"pcw_complete_{name}"] = st.session_state[f"pcw_widget_{name}"]
+
+
+def _options(dataset: Dataset) -> None:
+    splits = [name for name in _SPLITS if len(dataset.split(name))]
+    st.segmented_control("Pictures", splits, **state.bind("split", among=splits))
+    common = {"on_change": _keep}
+    titles = {
+        "mpe": "Most probable explanation",
+        "mean": "Posterior mean",
+        "deviation": "Uncertainty of each pixel",
+    }
+    for name, title in titles.items():
+        key = f"pcw_widget_{name}"
+        st.session_state[key] = _chosen(name)
+        st.toggle(title, key=key, args=(name,), **common)
+    st.session_state["pcw_widget_samples"] = _chosen("samples")
+    st.slider("Samples", 0, 6, key="pcw_widget_samples", args=("samples",), **common)
+    st.number_input("Seed of the samples", 0, 2**31 - 1, step=1, **state.bind("seed"))
+
+
+def _code(model: str, dataset: Dataset) -> None:
+    now = state.get()
+    reference = store.model_reference(model)
+    data = f"{dataset.name}:{now.split}"
+    python = (
+        "import numpy as np\n"
+        "from pccore import datasets, queries\n"
+        "from pccore.compile import compile_circuit\n"
+        "from pccore.files import load_model\n\n"
+        f"program = compile_circuit(load_model({reference!r}))\n"
+        f"row = datasets.load({dataset.name!r}).{now.split}[{now.image}].astype(float)\n"
+        "row[: len(row) // 2] = np.nan  # hide the upper half\n"
+        "best = queries.mpe(program, row).assignment\n"
+        "mean = queries.posterior_mean(program, row)\n"
+        f"samples = queries.sample(program, {max(1, _chosen('samples'))}, row, seed={now.seed})\n"
+    )
+    command = f"pccore complete {reference} --data {data} --hide top --method mean"
+    controls.show_code(python, command, label="Code")
+
+
+# -- the canvas ------------------------------------------------------------------------------
+
+
+@st.fragment
+def _canvas(model: str, dataset: str, split: str, index: int, grid: ImageShape) -> None:
+    """Painting and completions; the only part that runs for a stroke."""
+    with errors.boundary():
+        row = store.get_dataset(dataset).split(split)[index]
+        shape = (grid.height, grid.width)
+        key = f"pcw_paint_{grid.height}x{grid.width}"
+        given = {"mask": masks.mask_from_link(state.get().mask, shape), "mask_version": _version()}
+        event = read_mask(key, shape, **given)
+        picture = to_pixels(row, grid)
+        panels = _untouched(picture)
+        problem = ""
+        text = "Paint on the picture to hide pixels; the circuit fills them in."
+        if event.mask.any():
+            try:
+                found = complete(
+                    store.get_program(model),
+                    row,
+                    event.mask,
+                    grid,
+                    seed=state.get().seed,
+                    **{name: _chosen(name) for name in _CHOICES},
+                )
+                panels, text = _panels(found), _summary(found)
+            except PCError as error:
+                problem = errors.sentence(error)
+        paint_canvas(
+            picture,
+            panels,
+            key=key,
+            sequence=event.sequence,
+            brush=max(0, min(shape) // 12),
+            value_range=(0, grid.maximum),
+            help=text,
+            **given,
+        )
+        if problem:
+            st.warning(problem)
+        # Not at every moment of a stroke: browsers limit how often an address may change.
+        mask = masks.mask_to_link(event.mask)
+        if event.final and mask != state.get().mask:
+            st.session_state[_WRITTEN] = mask
+            state.update(mask=mask)
+
+
+def _version() -> int:
+    """Grows whenever the mask of the state was changed by anything but painting."""
+    mask = state.get().mask
+    if st.session_state.get(_WRITTEN, mask) != mask:
+        st.session_state[_VERSION] = st.session_state.get(_VERSION, 0) + 1
+    st.session_state[_WRITTEN] = mask
+    return st.session_state.get(_VERSION, 0)
+
+
+def _untouched(picture: np.ndarray) -> list[Panel]:
+    """The picture itself for every panel, so that the first stroke moves nothing."""
+    large = [name for name, key in (("MPE", "mpe"), ("Posterior mean", "mean")) if _chosen(key)]
+    small = [f"Sample {number + 1}" for number in range(_chosen("samples"))]
+    return [Panel(name, picture, "paint to hide", True) for name in large] + [
+        Panel(name, picture, "", False) for name in small
+    ]
+
+
+def _panels(found: Completion) -> list[Panel]:
+    panels: list[Panel] = []
+    if found.mpe is not None:
+        quality = "exact" if found.exact else "bound"
+        panels.append(Panel("MPE", found.mpe.image, _caption(quality, found.mpe), True))
+    if found.mean is not None:
+        panels.append(Panel("Posterior mean", found.mean.image, _caption("exact", found.mean), True))
+    for number, one in enumerate(found.samples, 1):
+        panels.append(
+            Panel(f"Sample {number}", one.image, _nats("log P", one.log_probability), False)
+        )
+    if found.deviation is not None:
+        panels.append(Panel("Uncertainty", found.deviation, "white: σ ≥ 127", False))
+    return panels
+
+
+def _caption(quality: str, picture) -> str:
+    parts = [quality]
+    if picture.log_probability is not None:
+        parts.append(_nats("log P", picture.log_probability))
+    if picture.mse is not None:
+        parts.append(f"MSE {picture.mse:.0f}")
+    return " · ".join(parts)
+
+
+def _summary(found: Completion) -> str:
+    parts = [_nats("log P(visible)", found.log_visible) + " nats"]
+    if found.log_truth is not None:
+        parts.append(_nats("log P(truth | visible)", found.log_truth) + " nats")
+    return " · ".join(parts)
+
+
+def _nats(name: str, value: float | None) -> str:
+    if value is None:
+        return name
+    if math.isinf(value):
+        return f"{name} −∞"
+    return f"{name} {value:.1f}".replace("-", "−")

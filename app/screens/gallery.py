@@ -1,0 +1,164 @@
+"""Gallery: choose a model and a dataset, or bring a model file."""
+
+from __future__ import annotations
+
+import math
+
+import streamlit as st
+
+from pc_workbench import errors, navigate, state, store
+from pc_workbench.views import sizes
+from pccore.datasets import DatasetInfo
+from pccore.errors import PCError
+from pccore.files import SampleModel, describe, load_bytes
+
+COLUMNS = 3
+RECENT = 6  # stored models that are shown
+_UPLOAD = "pcw_upload"
+_REFUSED = "pcw_upload_refused"
+
+
+def page() -> None:
+    """Draw the page."""
+    st.title("Gallery")
+    models, data, upload = st.tabs(
+        ["Models", "Datasets", "Upload a model"], key="pcw_gallery", on_change="rerun"
+    )
+    if models.open:
+        with models:
+            _models()
+    if data.open:
+        with data:
+            _datasets()
+    if upload.open:
+        with upload:
+            _upload()
+
+
+def _models() -> None:
+    samples = store.samples()
+    if not samples:
+        st.info("No sample models are installed. Build one, or upload a file.")
+    for number, cell in _cells(len(samples)):
+        with cell, errors.boundary():
+            _sample_card(samples[number])
+    stored = store.models()[:RECENT]
+    if stored:
+        st.subheader("Built and trained here")
+        for number, cell in _cells(len(stored)):
+            one = stored[number]
+            with cell:
+                with st.container():
+                    st.markdown(f"**{errors.plain(one.title)}**")
+                    st.caption(
+                        f"{sizes.plural(one.variables, 'variable')} · "
+                        f"{sizes.plural(one.parameters, 'parameter')}"
+                    )
+                _choose_model(one.id)
+
+
+def _sample_card(sample: SampleModel) -> None:
+    info = describe(sample.path)
+    with st.container(gap="small"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"**{errors.plain(sample.title)}**", width="stretch")
+            if store.is_valid(sample.name):
+                st.badge("valid", color="green")
+            else:
+                st.badge("broken", color="red", help="Inspect shows where.")
+        st.markdown(errors.plain(sample.story))
+        st.caption(
+            f"{sizes.plural(info.variables, 'variable')} · {sizes.plural(info.units, 'unit')} · "
+            f"{sizes.plural(info.parameters, 'parameter')}"
+        )
+    _choose_model(sample.name)
+
+
+def _choose_model(name: str) -> None:
+    current = state.get().model == name
+    st.button(
+        "Current model" if current else "Use this model",
+        key=f"pcw_use_{name}",
+        disabled=current,
+        on_click=state.choose_model,
+        args=(name,),
+        width="stretch",
+    )
+
+
+def _datasets() -> None:
+    infos = store.dataset_infos()
+    for number, cell in _cells(len(infos)):
+        with cell, errors.boundary():
+            _dataset_card(infos[number])
+
+
+def _dataset_card(info: DatasetInfo) -> None:
+    facts: list[str] = []
+    if info.rows is not None:
+        facts.append(sizes.plural(info.rows, "row"))
+    if info.num_variables is not None:
+        facts.append(sizes.plural(info.num_variables, "variable"))
+    with st.container(gap="small"):
+        st.markdown(f"**{errors.plain(info.name)}**")
+        if info.kind == "bundled":  # those of a folder may be large
+            st.image(store.picture(info.name), width="stretch")
+        st.markdown(errors.plain(info.description[:1].upper() + info.description[1:]))
+        st.caption(" · ".join(facts))
+    current = state.get().dataset == info.name
+    st.button(
+        "Current dataset" if current else "Use this dataset",
+        key=f"pcw_data_{info.name}",
+        disabled=current,
+        on_click=state.choose_dataset,
+        args=(info.name,),
+        width="stretch",
+    )
+
+
+def _upload() -> None:
+    st.markdown("A model file of this workbench: `.pc.json` or `.pc.safetensors`.")
+    st.file_uploader(
+        "Model file",
+        type=["json", "safetensors"],
+        key=_UPLOAD,
+        on_change=_uploaded,
+        label_visibility="collapsed",
+    )
+    refused, title = st.session_state.get(_REFUSED, ("", ""))
+    if refused:
+        st.error(refused)
+    elif title:
+        st.success(f"**{errors.plain(title)}** is the current model.")
+        navigate.links("inspect", "train")
+
+
+def _uploaded() -> None:
+    """Take a file over; where it is no model, everything stays as it was."""
+    file = st.session_state.get(_UPLOAD)
+    st.session_state[_REFUSED] = ("", "")
+    if file is None:
+        return
+    try:
+        circuit = load_bytes(file.getvalue(), file.name)
+        if not circuit.meta.get("title"):
+            circuit = circuit.with_meta({**circuit.meta, "title": file.name[:80]})
+        state.choose_model(store.put_model(circuit))
+        st.session_state[_REFUSED] = ("", str(circuit.meta["title"]))
+    except PCError as error:
+        st.session_state[_REFUSED] = (errors.sentence(error), "")
+
+
+def _cells(count: int):
+    """(number, bordered container) of a grid, the cells of a line equally high."""
+    for line in range(math.ceil(count / COLUMNS)):
+        columns = st.columns(COLUMNS, gap="medium")
+        for place, column in enumerate(columns):
+            number = line * COLUMNS + place
+            if number < count:
+                yield (
+                    number,
+                    column.container(
+                        border=True, height="stretch", vertical_alignment="distribute"
+                    ),
+                )

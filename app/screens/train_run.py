@@ -1,0 +1,179 @@
+"""The part of Train that shows one run while it goes on, and the list of all runs."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from pc_workbench import errors, jobs, navigate, runs, session, state
+from pc_workbench.components import live_chart
+from pc_workbench.jobs import JobView
+from pc_workbench.jobs_state import LIVE, RESUMABLE
+from pc_workbench.views import curves, sizes
+from pccore.errors import PCError
+
+TICK = 0.5  # seconds between looks at a run that goes on
+SLOW_TICK = 3.0  # while it is paused: somebody else may resume it
+_DONE = "pcw_train_done"
+_RUNS = "pcw_runs"
+COLOURS: Mapping[str, Any] = {
+    "failed": "red",
+    "interrupted": "orange",
+    "finished": "green",
+    "paused": "orange",
+}
+
+
+def show(run: str) -> None:
+    """Progress, curve and buttons of a run."""
+    view = jobs.registry().view(run)
+    done = st.session_state.pop(_DONE, "")
+    if done:
+        with st.container(border=True, gap="small"):
+            st.markdown(done)
+            navigate.links("inspect", "complete")
+    tick = TICK if view.state in LIVE else SLOW_TICK if view.state == "paused" else None
+    st.fragment(_live, run_every=tick)(run, view.state)
+
+
+def _live(run: str, drawn: str) -> None:
+    """One look. drawn: the state when the page was drawn; its change redraws the page."""
+    with errors.boundary():
+        view = jobs.registry().view(run)
+        if _DONE in st.session_state:  # the sidebar, too, has to show the new model
+            st.rerun()
+        if (view.state in LIVE, view.state == "paused") != (drawn in LIVE, drawn == "paused"):
+            st.rerun()
+        events = runs.events(view)
+        _headline(view)
+        _buttons(view, bool(curves.best(events)))
+        _scores(events)
+        live_chart(
+            curves.series(events),
+            key="pcw_train_chart",
+            x_label="epoch",
+            y_label="log-likelihood (nats per row)",
+            best=curves.best(events),
+            height=300,
+            running=view.state in LIVE,
+        )
+        if view.state not in LIVE and events:
+            _numbers(run, events)
+
+
+def _headline(view: JobView) -> None:
+    status = view.status
+    words = {"queued": f"queued, number {view.position}", "starting": "starting a process"}
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.badge(words.get(view.state, view.state), color=COLOURS.get(view.state, "blue"))
+        left = f" · {sizes.duration(status.seconds_left)} left" if view.state == "running" else ""
+        if status.epochs:
+            st.caption(
+                f"epoch {status.epoch} of {status.epochs} · {sizes.rate(status.rate)} rows/s{left}"
+            )
+    if view.message:
+        st.error(errors.plain(view.message))
+    part = 1.0 if view.state == "finished" else status.epoch / max(1, status.epochs)
+    st.progress(min(1.0, part))
+
+
+def _scores(events: curves.Events) -> None:
+    last = events[max(events)] if events else {}
+    best = curves.best(events)
+    for cell, (name, value) in zip(
+        st.columns(3),
+        {
+            "Training": last.get("train_log_likelihood"),
+            "Validation": last.get("valid_log_likelihood"),
+            "Best": best["y"] if best else None,
+        }.items(),
+        strict=True,
+    ):
+        cell.metric(name, sizes.nats(value), help="Mean log-likelihood in nats per row.")
+
+
+def _buttons(view: JobView, has_model: bool) -> None:
+    run, state_ = view.id, view.state
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if state_ in LIVE:
+            st.button("Pause", on_click=_do, args=("pause", run), disabled=state_ != "running")
+        elif state_ in RESUMABLE:
+            st.button("Resume", on_click=_do, args=("resume", run))
+        if state_ in LIVE or state_ == "paused":
+            st.button("Stop", on_click=_do, args=("stop", run), disabled=state_ == "stopping")
+        st.button(
+            "Use the best model",
+            type="primary" if state_ not in LIVE and has_model else "secondary",
+            disabled=not has_model,
+            on_click=_use,
+            args=(run,),
+        )
+        if state_ == "finished" and has_model:
+            st.caption("Finished. The best model is ready.")
+
+
+def _do(what: str, run: str) -> None:
+    try:
+        registry = jobs.registry()
+        if what == "resume":
+            registry.resume(run, session.token())
+        elif what == "pause":
+            registry.pause(run)
+        else:
+            registry.stop(run)
+    except PCError as error:
+        st.toast(errors.sentence(error))
+
+
+def _use(run: str) -> None:
+    try:
+        title = runs.use_best(run)
+        st.session_state[_DONE] = f"**{errors.plain(title)}** is the current model."
+    except PCError as error:
+        st.toast(errors.sentence(error))
+
+
+def _numbers(run: str, events: curves.Events) -> None:
+    with st.expander("Numbers"):
+        st.dataframe(curves.rows(events), hide_index=True, height=240)
+        st.download_button(
+            "Download CSV", curves.to_csv(events), f"{run}.csv", "text/csv", on_click="ignore"
+        )
+
+
+def earlier() -> None:
+    """All runs of this server's folder, also those of the command line."""
+    found = jobs.registry().runs()
+    if not found:
+        return
+    st.subheader("Runs")
+    table = [
+        {
+            "model": config.title or config.model,
+            "data": config.data,
+            "method": config.method,
+            "state": view.state,
+            "epoch": f"{view.status.epoch} of {view.status.epochs}",
+            "last seen": time.strftime("%d %b %H:%M", time.localtime(view.status.heartbeat)),
+        }
+        for config, view in found
+    ]
+    st.dataframe(
+        table,
+        hide_index=True,
+        key=_RUNS,
+        on_select=functools.partial(_picked, [view.id for _, view in found]),
+        selection_mode="single-row",
+        height=min(320, 40 + 35 * len(table)),
+    )
+
+
+def _picked(runs: list[str]) -> None:
+    """Show the run whose row was chosen. Only a click may: rows move when a run is added."""
+    rows = st.session_state[_RUNS]["selection"]["rows"]
+    if rows and rows[0] < len(runs):
+        state.update(run=runs[rows[0]])

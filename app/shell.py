@@ -1,0 +1,53 @@
+"""What is around every page: the current model and dataset, errors, the session's heartbeat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import streamlit as st
+
+from pc_workbench import errors, session, state, store
+from pccore.errors import PCError
+
+HEARTBEAT = 30  # seconds; hidden tabs slow their timers to one a minute
+
+
+def run(page: Callable[[], None]) -> None:
+    """Show a page inside the shell."""
+    st.html(Path(__file__).with_name("shell.css"))
+    state.sync()
+    ignored = state.take_notices()
+    if ignored:
+        names = ", ".join(sorted(ignored))[:80]
+        st.toast(f"Ignored in the link: {errors.plain(names)}", duration="long")
+    with errors.boundary():
+        if not state.get().model:
+            state.update(model=store.default_model())
+    with errors.boundary():
+        page()
+    # After the page, which may have changed what is current.
+    with st.sidebar, errors.boundary():
+        _current()
+    session.beat()
+    if session.owns_jobs():
+        _heartbeat()
+
+
+def _current() -> None:
+    """The lines that say what every page works on."""
+    now = state.get()
+    try:
+        model = store.title_of(now.model) or "none yet"
+    except PCError:
+        model = "not on this server"
+    st.caption("Model")
+    st.markdown(errors.plain(model))
+    st.caption("Dataset")
+    st.markdown(errors.plain(now.dataset))
+
+
+@st.fragment(run_every=HEARTBEAT)
+def _heartbeat() -> None:
+    """Tell the jobs of this session that somebody still looks."""
+    session.beat()

@@ -1,0 +1,211 @@
+"""Models and datasets that the sessions share: on disk by content, in memory in bounded caches.
+
+What the caches hold is immutable (a Program is only evaluated, never trained here), so sessions
+may use it at the same time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import streamlit as st
+from PIL import Image
+
+from pc_workbench import paths
+from pc_workbench.views.sheets import contact_sheet
+from pccore import datasets
+from pccore.check import Report, check
+from pccore.compile import Program, compile_circuit
+from pccore.datasets import Dataset, DatasetInfo
+from pccore.errors import NotFoundError
+from pccore.files import FORMATS, SampleModel, load_model, sample_models
+from pccore.files.atomic import write_atomically
+from pccore.graph import Circuit
+
+_SUFFIX = ".pc.safetensors"
+#: Samples to start with, the best first.
+FIRST_CHOICE = ("digits", "digits_rat", "digits-rat")
+_STORED = re.compile(r"m-[0-9a-f]{16}")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredModel:
+    """A model of the store. created: seconds since the epoch."""
+
+    id: str
+    title: str
+    variables: int
+    parameters: int
+    created: float
+
+
+def put_model(circuit: Circuit) -> str:
+    """Keep a circuit; the same content gets the same id. Raises FileError, ParameterError."""
+    buffer = io.BytesIO()
+    FORMATS()["pc.safetensors"].save(circuit, buffer)
+    content = buffer.getvalue()
+    model = "m-" + hashlib.sha256(content).hexdigest()[:16]
+    path = _stored_path(model)
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(path, content)
+        facts = {
+            "title": str(circuit.meta.get("title", "")),
+            "variables": len(circuit.variables),
+            "parameters": circuit.num_parameters,
+        }
+        _write(path.with_name(f"{model}.json"), json.dumps(facts).encode())
+    return model
+
+
+def model_path(model: str) -> Path:
+    """The file of a sample model or a stored one. Raises NotFoundError."""
+    if _STORED.fullmatch(model):
+        path = _stored_path(model)
+        if not path.is_file():
+            raise NotFoundError(
+                f"the model {model} is not on this server", hint="choose another in the Gallery"
+            )
+        return path
+    if not paths.is_id(model):
+        raise NotFoundError("there is no model of this name", hint="choose one in the Gallery")
+    for sample in samples():
+        if sample.name == model:
+            return sample.path
+    raise NotFoundError(f"there is no model {model!r}", hint="choose one in the Gallery")
+
+
+def model_reference(model: str) -> str:
+    """What to write for a model in a command or in Python: a sample's name, else its path."""
+    return str(model_path(model)) if _STORED.fullmatch(model) else model
+
+
+def models() -> tuple[StoredModel, ...]:
+    """The stored models, newest first."""
+    found: list[StoredModel] = []
+    with contextlib.suppress(OSError):
+        for path in paths.models_folder().iterdir():
+            model = path.name.removesuffix(_SUFFIX)
+            if path.name.endswith(_SUFFIX) and _STORED.fullmatch(model):
+                with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+                    facts = json.loads(path.with_name(f"{model}.json").read_text("utf-8"))
+                    found.append(
+                        StoredModel(
+                            model,
+                            str(facts["title"]) or model,
+                            int(facts["variables"]),
+                            int(facts["parameters"]),
+                            path.stat().st_mtime,
+                        )
+                    )
+    return tuple(sorted(found, key=lambda one: (-one.created, one.id)))
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def samples() -> tuple[SampleModel, ...]:
+    """The models that ship with the package."""
+    try:
+        return sample_models()
+    except NotFoundError:
+        return ()
+
+
+def default_model() -> str:
+    """The sample that a visitor without a link starts with, "" where there is none."""
+    names = [sample.name for sample in samples()]
+    first = [name for name in FIRST_CHOICE if name in names]
+    return next((name for name in first + names if is_valid(name)), "")
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _circuit(path: str) -> Circuit:
+    return load_model(Path(path))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _report(path: str) -> Report:
+    return check(_circuit(path))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _program(path: str) -> Program:
+    return compile_circuit(_circuit(path))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _dataset(source: str) -> Dataset:
+    return datasets.load(source)
+
+
+@st.cache_resource(ttl=30, max_entries=1, show_spinner=False)
+def dataset_infos() -> tuple[DatasetInfo, ...]:
+    """The datasets that may be chosen: bundled ones and those below PCCORE_DATA."""
+    return datasets.names()
+
+
+def get_circuit(model: str) -> Circuit:
+    """The circuit of a sample's name or a stored id. Raises NotFoundError, FileError."""
+    return _circuit(str(model_path(model)))
+
+
+def get_report(model: str) -> Report:
+    """What `check` says of a model."""
+    return _report(str(model_path(model)))
+
+
+def get_program(model: str) -> Program:
+    """The model compiled in float32; only to be evaluated, as sessions share it."""
+    return _program(str(model_path(model)))
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _valid(path: str) -> bool:
+    return check(_circuit(path), ("smooth", "consistent", "weights")).valid
+
+
+def is_valid(model: str) -> bool:
+    """Whether a model is smooth, consistent and has legal parameters; quick."""
+    return _valid(str(model_path(model)))
+
+
+def get_dataset(name: str) -> Dataset:
+    """A dataset by name; a path is never taken, links are not to read files of the server.
+
+    Raises NotFoundError, DataError.
+    """
+    if name not in {info.name for info in dataset_infos()}:
+        raise NotFoundError(f"there is no dataset {name!r} here", hint="choose one in the Gallery")
+    return _dataset(name)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def picture(name: str) -> bytes:
+    """Example rows of a dataset, as a PNG."""
+    stream = io.BytesIO()
+    Image.fromarray(contact_sheet(get_dataset(name))).save(stream, "png")
+    return stream.getvalue()
+
+
+def title_of(model: str) -> str:
+    """A short name for people, "" where there is no model."""
+    if not model:
+        return ""
+    return str(get_circuit(model).meta.get("title") or model)
+
+
+def _write(path: Path, content: bytes) -> None:
+    def write(stream: BinaryIO) -> None:
+        stream.write(content)
+
+    write_atomically(path, write)
+
+
+def _stored_path(model: str) -> Path:
+    return paths.below(paths.models_folder(), model + _SUFFIX, "model")

@@ -1,0 +1,53 @@
+"""Housekeeping of the server process: warm imports, and garbage while nobody waits.
+
+The configuration switches Streamlit's collection after every rerun off (with torch imported it
+costs 115 ms of everybody's time), so reference cycles are collected here instead.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import importlib
+import threading
+import time
+
+COLLECT_EVERY = 60.0  # seconds
+QUIET_FOR = 3.0  # seconds without a run before a collection may start
+OVERDUE = 600.0  # seconds after which it starts anyway
+
+
+class Upkeep:
+    """A thread that imports what the pages need, then collects garbage in quiet moments."""
+
+    def __init__(self) -> None:
+        self._touched = time.monotonic()
+        self._thread = threading.Thread(target=self._run, name="pcw-upkeep", daemon=True)
+        self._thread.start()
+
+    def touch(self) -> None:
+        """Somebody is waiting for a run just now."""
+        self._touched = time.monotonic()
+
+    def _run(self) -> None:
+        importlib.import_module("pc_workbench.store")
+        # One thread for each visitor's question: threads of one question that wait for each other
+        # while others (or training) hold the cores made a completion 50 times slower.
+        importlib.import_module("torch").set_num_threads(1)
+        # What is imported stays: freezing it keeps every later collection short.
+        gc.collect()
+        gc.freeze()
+        last = time.monotonic()
+        while True:
+            time.sleep(1.0)
+            now = time.monotonic()
+            quiet = now - self._touched >= QUIET_FOR
+            if (quiet and now - last >= COLLECT_EVERY) or now - last >= OVERDUE:
+                gc.collect()
+                last = time.monotonic()
+
+
+@functools.cache
+def upkeep() -> Upkeep:
+    """The one of this process, started when first asked for."""
+    return Upkeep()

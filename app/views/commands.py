@@ -1,0 +1,50 @@
+"""What was clicked, as a command line and as Python."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+
+Code = tuple[str, str]
+
+
+def build(structure: str, dataset: str, options: Mapping[str, str]) -> Code:
+    """(Python, command) that build a structure for a dataset."""
+    target = f"{structure}.pc.safetensors"
+    python = (
+        "from pccore import datasets, structures\n"
+        "from pccore.files import save_model\n\n"
+        f"data = datasets.load({dataset!r})\n"
+        "shape = structures.shape_of(data)\n"
+        f"circuit = structures.build_structure({structure!r}, shape, {dict(options)!r})\n"
+        f"save_model(circuit, {target!r})\n"
+    )
+    words = ["pccore", "build", structure, "--data", dataset, *_settings(options), "-o", target]
+    return python, shlex.join(words)
+
+
+def train(
+    model: str, dataset: str, method: str, options: Mapping[str, str], shared: Mapping[str, str]
+) -> Code:
+    """(Python, command) that train a model; options are the method's, shared every method's."""
+    python = (
+        "from pccore import datasets\n"
+        "from pccore.files import load_model, save_model\n"
+        "from pccore.learn import TrainOptions, execute, method_named, prepare_run\n"
+        "from pccore.options import parse_options\n\n"
+        f"circuit, data = load_model({model!r}), datasets.load({dataset!r})\n"
+        "run = prepare_run(\n"
+        f"    'runs/mine', circuit, data, model={model!r}, data={dataset!r}, method={method!r},\n"
+        f"    method_options=parse_options(method_named({method!r}).options, {dict(options)!r}),\n"
+        f"    train_options=parse_options(TrainOptions, {dict(shared)!r}),\n"
+        ")\n"
+        "execute(run)\n"
+        "save_model(run.best(), 'trained.pc.safetensors')\n"
+    )
+    words = ["pccore", "train", model, "--data", dataset, "--method", method]
+    words += [*_settings({**options, **shared}), "--run", "runs/mine"]
+    return python, shlex.join([*words, "-o", "trained.pc.safetensors"])
+
+
+def _settings(options: Mapping[str, str]) -> list[str]:
+    return [word for name, text in options.items() for word in ("--set", f"{name}={text}")]

@@ -1,0 +1,160 @@
+"""Completions of a picture: what the circuit makes of the pixels that it is not shown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from pc_workbench.views.masks import evidence_of
+from pccore import queries
+from pccore.compile import Program
+from pccore.datasets import Dataset, ImageShape
+from pccore.errors import DataError
+from pccore.graph import Circuit
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """One completion. image: uint8 [H, W] or [H, W, 3]. log_probability: log P(hidden | visible)
+    in nats, None where the values are no state. mse: on the hidden pixels, 0..255 squared."""
+
+    image: np.ndarray
+    log_probability: float | None
+    mse: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class Completion:
+    """Everything the page shows for one mask.
+
+    mpe, mean, samples: None or empty where not asked for. deviation: posterior standard deviation
+    as a picture, uint8, white at `deviation_scale` (in values of 0..255). log_visible: log P of
+    the visible pixels. log_truth: log P(true hidden pixels | visible). exact: whether the MPE is.
+    """
+
+    evidence: np.ndarray
+    mpe: Picture | None
+    mean: Picture | None
+    samples: tuple[Picture, ...]
+    deviation: np.ndarray | None
+    deviation_scale: float
+    log_visible: float
+    log_truth: float | None
+    exact: bool
+
+
+def image_shape(circuit: Circuit, dataset: Dataset | None = None) -> ImageShape | None:
+    """The picture that the variables of a circuit make up, or None.
+
+    The circuit's notes decide; a missing maximum comes from the dataset, then from the variables.
+    """
+    noted = circuit.meta.get("image")
+    if not isinstance(noted, Mapping):
+        return None
+    sizes = [
+        noted.get(key, 1 if key == "channels" else 0) for key in ("height", "width", "channels")
+    ]
+    if not all(type(size) is int and size > 0 for size in sizes):
+        return None
+    height, width, channels = (int(size) for size in sizes)  # type: ignore[arg-type]
+    if height * width * channels != len(circuit.variables) or channels not in (1, 3):
+        return None
+    maximum = noted.get("maximum")
+    if not isinstance(maximum, int | float) or not maximum >= 1:
+        states = circuit.domain(0).states
+        image = dataset.image if dataset else None
+        maximum = image.maximum if image else (states or 256) - 1
+    return ImageShape(height, width, channels, max(1, round(maximum)))
+
+
+def fits(dataset: Dataset, grid: ImageShape) -> bool:
+    """Whether the rows of a dataset are such pictures."""
+    image = dataset.image
+    same = image is not None and (image.height, image.width) == (grid.height, grid.width)
+    return same and image.channels == grid.channels and image.maximum <= grid.maximum
+
+
+def to_pixels(values: np.ndarray, grid: ImageShape) -> np.ndarray:
+    """A row of values 0..maximum as uint8 [H, W] or [H, W, 3]; missing values are black."""
+    shape = (grid.height, grid.width) + ((grid.channels,) if grid.channels > 1 else ())
+    scaled = np.nan_to_num(np.asarray(values, dtype=np.float64)) * (255.0 / grid.maximum)
+    return np.clip(np.rint(scaled), 0, 255).astype(np.uint8).reshape(shape)
+
+
+def complete(
+    program: Program,
+    row: np.ndarray,
+    mask: np.ndarray,
+    grid: ImageShape,
+    *,
+    seed: int = 0,
+    samples: int = 3,
+    mpe: bool = True,
+    mean: bool = True,
+    deviation: bool = False,
+) -> Completion:
+    """Complete one picture.
+
+    row: the true values [V], 0..maximum, NaN = missing. mask: bool [H, W], True = hidden.
+
+    Raises PropertyError where the circuit may not be asked, EvidenceError for values that it
+    cannot have, DataError for a row of another length.
+    """
+    row = np.asarray(row, dtype=np.float64).reshape(-1)
+    if len(row) != grid.size:
+        raise DataError(f"a row of {len(row)} values is no picture of {grid}")
+    evidence = evidence_of(row, mask, grid)
+    hidden = np.isnan(evidence)
+    states: list[np.ndarray] = []
+    exact = True
+    if mpe:
+        found = queries.mpe(program, evidence)
+        exact = found.quality == "exact" or not hidden.any()
+        states.append(found.assignment[0].numpy())
+    if samples:
+        states.extend(queries.sample(program, samples, evidence, seed=seed).numpy())
+    average: np.ndarray | None = None
+    spread: np.ndarray | None = None
+    if deviation:
+        beliefs = queries.marginals(program, evidence)
+        average, spread = beliefs.mean[0].numpy(), beliefs.variance[0].sqrt().numpy()
+    elif mean:
+        average = queries.posterior_mean(program, evidence)[0].numpy()
+    # One pass for all probabilities; S(visible) cancels the partition function of the others.
+    rows = [evidence, row, *states]
+    values = queries.log_probability(program, torch.from_numpy(np.stack(rows))).tolist()
+    visible = values[0]
+    chances = [value - visible for value in values[1:]]
+    pictures = [
+        Picture(to_pixels(state, grid), chance, _error(state, row, hidden, grid))
+        for state, chance in zip(states, chances[1:], strict=True)
+    ]
+    scale = 127.5
+    return Completion(
+        evidence=evidence,
+        mpe=pictures[0] if mpe else None,
+        mean=None
+        if average is None
+        else Picture(to_pixels(average, grid), None, _error(average, row, hidden, grid)),
+        samples=tuple(pictures[1 if mpe else 0 :]),
+        deviation=None if spread is None else to_pixels(np.minimum(spread * 2, grid.maximum), grid),
+        deviation_scale=scale,
+        log_visible=visible,
+        log_truth=chances[0] if math.isfinite(chances[0]) else None,
+        exact=exact,
+    )
+
+
+def _error(
+    values: np.ndarray, truth: np.ndarray, hidden: np.ndarray, grid: ImageShape
+) -> float | None:
+    """Mean squared error over the hidden values that are known, on the scale 0..255."""
+    known = hidden & ~np.isnan(truth)
+    if not known.any():
+        return None
+    difference = (values[known] - truth[known]) * (255.0 / grid.maximum)
+    return float(np.mean(difference**2))
