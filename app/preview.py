@@ -8,6 +8,8 @@ import streamlit as st
 
 from pc_workbench import store
 from pc_workbench.views import regions
+from pc_workbench.views.scene import circuit_scene
+from pccore.options import describe
 from pccore.structures import Shape, Size, build_structure, estimate, find_structure, shape_of
 
 Options = tuple[tuple[str, str], ...]
@@ -29,17 +31,28 @@ def size(structure: str, dataset: str, options: Options) -> Size:
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def scene(structure: str, dataset: str, options: Options) -> dict[str, Any] | None:
-    """The region graph for `circuit_graph`, None where it is too large.
+def scene(structure: str, dataset: str, options: Options) -> tuple[dict[str, Any] | None, str]:
+    """The region graph for `circuit_graph`, and what of it is left out, if anything.
 
-    The regions do not depend on how many units each has, so a thin circuit is drawn.
+    The regions do not depend on how many units each has, so a thin circuit is drawn. Of many
+    replicas, which all look alike, the first few are; another large graph is drawn by levels.
+    None where even that is too large.
     """
     thin = {**dict(options)}
-    names = set(find_structure(structure).options.__dataclass_fields__)
-    for name in names & {"units", "components"}:
+    defaults = {info.name: info.default for info in describe(find_structure(structure).options)}
+    for name in {"units", "components"} & set(defaults):
         thin[name] = "1"
-    for name in names & {"input_units"}:
-        thin.pop(name, None)
+    thin.pop("input_units", None)
     if size(structure, dataset, tuple(thin.items())).units > MOST_UNITS:
-        return None
-    return regions.scene(build_structure(structure, shape(dataset), thin))
+        return None, "Too large to be drawn."
+    replicas = int(str(thin.get("replicas", defaults.get("replicas", 1))))
+    circuit = build_structure(structure, shape(dataset), thin)
+    found = regions.scene(circuit)
+    if found is not None:
+        return found, ""
+    for drawn in (n for n in (6, 4, 3, 2, 1) if n < replicas):
+        fewer = {**thin, "replicas": str(drawn)}
+        found = regions.scene(build_structure(structure, shape(dataset), fewer))
+        if found is not None:
+            return found, f"{drawn} of {replicas} replicas are drawn."
+    return circuit_scene(circuit), "Drawn by levels."

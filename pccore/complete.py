@@ -160,7 +160,8 @@ def principal_components(
     known, mean = _filled(train)
     given = np.where(np.isnan(rows), mean, rows).astype(np.float64)
     count = min(components, *known.shape)
-    pca = PCA(n_components=count, random_state=0).fit(known)
+    with np.errstate(divide="ignore", invalid="ignore"):  # shares of a variance that is 0
+        pca = PCA(n_components=count, random_state=0).fit(known)
     filled = np.where(hidden, mean, given)
     rebuilt = np.concatenate([pca.inverse_transform(pca.transform(p)) for p in _parts(filled)])
     return clipped(np.where(hidden, rebuilt, given), image)

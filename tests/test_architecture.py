@@ -11,7 +11,7 @@ from tests import architecture_rules as rules
 
 ROOT = Path(__file__).resolve().parents[1]
 # Streamlit runs these from the top for every session; what they assign is not shared.
-SCRIPTS = ("app/pages/", "app/main.py")
+SCRIPTS = ("app/screens/", "app/main.py")
 # Code that also runs without a browser session: drawing, and training jobs.
 WITHOUT_STREAMLIT = ("app/views/", "app/jobs", "app/worker")
 

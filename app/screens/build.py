@@ -96,11 +96,11 @@ def _options(structure: Structure, problem: OptionError | None) -> None:
 
 
 def _graph(structure: str, dataset: str, options: dict[str, str]) -> None:
-    scene = preview.scene(structure, dataset, tuple(options.items()))
-    if scene is None:
-        st.caption("Too large to be drawn.")
-        return
-    circuit_graph(scene, key="pcw_build_graph", height=430, label="Region graph")
+    scene, note = preview.scene(structure, dataset, tuple(options.items()))
+    if scene is not None:
+        circuit_graph(scene, key="pcw_build_graph", height=430, label="Region graph")
+    if note:
+        st.caption(note)
 
 
 def _create(structure: str, dataset: str, options: dict[str, str]) -> None:

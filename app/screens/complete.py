@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import math
-
-import numpy as np
 import streamlit as st
 
-from pc_workbench import controls, errors, navigate, state, store
-from pc_workbench.components import Panel, paint_canvas, read_mask
+from pc_workbench import controls, navigate, state, store
 from pc_workbench.components.thumbs import thumb_strip
-from pc_workbench.views import masks
-from pc_workbench.views.completion import Completion, complete, fits, image_shape, to_pixels
+from pc_workbench.screens.complete_canvas import canvas, chosen
+from pc_workbench.views.completion import fits, image_shape, to_pixels
 from pccore.datasets import Dataset, ImageShape
 from pccore.errors import PCError
 from pccore.graph import Circuit
 
 STRIP = 15  # thumbnails around the current one
 _SPLITS = ("test", "valid", "train")
-_WRITTEN, _VERSION = "pcw_mask_written", "pcw_mask_version"
-_CHOICES = {"samples": 4, "mpe": True, "mean": True, "deviation": False}
 
 
 def page() -> None:
@@ -29,7 +23,11 @@ def page() -> None:
     grid = image_shape(circuit) if circuit else None
     if circuit is None or grid is None:
         st.title("Complete")
-        what = "No model is chosen yet" if circuit is None else "The variables of this model are no pixels"
+        what = (
+            "No model is chosen yet"
+            if circuit is None
+            else "The variables of this model are no pixels"
+        )
         st.info(f"{what}: choose a model of pictures, or build one for the digits.")
         navigate.links("gallery", "build")
         return
@@ -58,7 +56,7 @@ def page() -> None:
             key="pcw_strip",
             on_pick=_pick,
         )
-    _canvas(model, dataset.name, split, index, grid)
+    canvas(model, dataset.name, split, index, grid)
 
 
 # -- what is looked at -----------------------------------------------------------------------
@@ -111,10 +109,6 @@ def _resample() -> None:
 # -- options ---------------------------------------------------------------------------------
 
 
-def _chosen(name: str):
-    return st.session_state.get(f"pcw_complete_{name}", _CHOICES[name])
-
-
 def _keep(name: str) -> None:
     st.session_state[f"pcw_complete_{name}"] = st.session_state[f"pcw_widget_{name}"]
 
@@ -122,7 +116,6 @@ def _keep(name: str) -> None:
 def _options(dataset: Dataset) -> None:
     splits = [name for name in _SPLITS if len(dataset.split(name))]
     st.segmented_control("Pictures", splits, **state.bind("split", among=splits))
-    common = {"on_change": _keep}
     titles = {
         "mpe": "Most probable explanation",
         "mean": "Posterior mean",
@@ -130,10 +123,10 @@ def _options(dataset: Dataset) -> None:
     }
     for name, title in titles.items():
         key = f"pcw_widget_{name}"
-        st.session_state[key] = _chosen(name)
-        st.toggle(title, key=key, args=(name,), **common)
-    st.session_state["pcw_widget_samples"] = _chosen("samples")
-    st.slider("Samples", 0, 6, key="pcw_widget_samples", args=("samples",), **common)
+        st.session_state[key] = chosen(name)
+        st.toggle(title, key=key, on_change=_keep, args=(name,))
+    st.session_state["pcw_widget_samples"] = chosen("samples")
+    st.slider("Samples", 0, 6, key="pcw_widget_samples", on_change=_keep, args=("samples",))
     st.number_input("Seed of the samples", 0, 2**31 - 1, step=1, **state.bind("seed"))
 
 
@@ -151,113 +144,7 @@ def _code(model: str, dataset: Dataset) -> None:
         "row[: len(row) // 2] = np.nan  # hide the upper half\n"
         "best = queries.mpe(program, row).assignment\n"
         "mean = queries.posterior_mean(program, row)\n"
-        f"samples = queries.sample(program, {max(1, _chosen('samples'))}, row, seed={now.seed})\n"
+        f"samples = queries.sample(program, {max(1, chosen('samples'))}, row, seed={now.seed})\n"
     )
     command = f"pccore complete {reference} --data {data} --hide top --method mean"
     controls.show_code(python, command, label="Code")
-
-
-# -- the canvas ------------------------------------------------------------------------------
-
-
-@st.fragment
-def _canvas(model: str, dataset: str, split: str, index: int, grid: ImageShape) -> None:
-    """Painting and completions; the only part that runs for a stroke."""
-    with errors.boundary():
-        row = store.get_dataset(dataset).split(split)[index]
-        shape = (grid.height, grid.width)
-        key = f"pcw_paint_{grid.height}x{grid.width}"
-        given = {"mask": masks.mask_from_link(state.get().mask, shape), "mask_version": _version()}
-        event = read_mask(key, shape, **given)
-        picture = to_pixels(row, grid)
-        panels = _untouched(picture)
-        problem = ""
-        text = "Paint on the picture to hide pixels; the circuit fills them in."
-        if event.mask.any():
-            try:
-                found = complete(
-                    store.get_program(model),
-                    row,
-                    event.mask,
-                    grid,
-                    seed=state.get().seed,
-                    **{name: _chosen(name) for name in _CHOICES},
-                )
-                panels, text = _panels(found), _summary(found)
-            except PCError as error:
-                problem = errors.sentence(error)
-        paint_canvas(
-            picture,
-            panels,
-            key=key,
-            sequence=event.sequence,
-            brush=max(0, min(shape) // 12),
-            value_range=(0, grid.maximum),
-            help=text,
-            **given,
-        )
-        if problem:
-            st.warning(problem)
-        # Not at every moment of a stroke: browsers limit how often an address may change.
-        mask = masks.mask_to_link(event.mask)
-        if event.final and mask != state.get().mask:
-            st.session_state[_WRITTEN] = mask
-            state.update(mask=mask)
-
-
-def _version() -> int:
-    """Grows whenever the mask of the state was changed by anything but painting."""
-    mask = state.get().mask
-    if st.session_state.get(_WRITTEN, mask) != mask:
-        st.session_state[_VERSION] = st.session_state.get(_VERSION, 0) + 1
-    st.session_state[_WRITTEN] = mask
-    return st.session_state.get(_VERSION, 0)
-
-
-def _untouched(picture: np.ndarray) -> list[Panel]:
-    """The picture itself for every panel, so that the first stroke moves nothing."""
-    large = [name for name, key in (("MPE", "mpe"), ("Posterior mean", "mean")) if _chosen(key)]
-    small = [f"Sample {number + 1}" for number in range(_chosen("samples"))]
-    return [Panel(name, picture, "paint to hide", True) for name in large] + [
-        Panel(name, picture, "", False) for name in small
-    ]
-
-
-def _panels(found: Completion) -> list[Panel]:
-    panels: list[Panel] = []
-    if found.mpe is not None:
-        quality = "exact" if found.exact else "bound"
-        panels.append(Panel("MPE", found.mpe.image, _caption(quality, found.mpe), True))
-    if found.mean is not None:
-        panels.append(Panel("Posterior mean", found.mean.image, _caption("exact", found.mean), True))
-    for number, one in enumerate(found.samples, 1):
-        panels.append(
-            Panel(f"Sample {number}", one.image, _nats("log P", one.log_probability), False)
-        )
-    if found.deviation is not None:
-        panels.append(Panel("Uncertainty", found.deviation, "white: σ ≥ 127", False))
-    return panels
-
-
-def _caption(quality: str, picture) -> str:
-    parts = [quality]
-    if picture.log_probability is not None:
-        parts.append(_nats("log P", picture.log_probability))
-    if picture.mse is not None:
-        parts.append(f"MSE {picture.mse:.0f}")
-    return " · ".join(parts)
-
-
-def _summary(found: Completion) -> str:
-    parts = [_nats("log P(visible)", found.log_visible) + " nats"]
-    if found.log_truth is not None:
-        parts.append(_nats("log P(truth | visible)", found.log_truth) + " nats")
-    return " · ".join(parts)
-
-
-def _nats(name: str, value: float | None) -> str:
-    if value is None:
-        return name
-    if math.isinf(value):
-        return f"{name} −∞"
-    return f"{name} {value:.1f}".replace("-", "−")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -39,9 +40,13 @@ def _models() -> None:
     samples = store.samples()
     if not samples:
         st.info("No sample models are installed. Build one, or upload a file.")
-    for number, cell in _cells(len(samples)):
-        with cell, errors.boundary():
-            _sample_card(samples[number])
+    first = store.default_model()
+    whole = [one for one in samples if store.is_valid(one.name)]
+    broken = [one for one in samples if one not in whole]
+    _cards(sorted(whole, key=lambda one: one.name != first))
+    if broken:
+        st.subheader("Broken on purpose")
+        _cards(broken)
     stored = store.models()[:RECENT]
     if stored:
         st.subheader("Built and trained here")
@@ -57,20 +62,31 @@ def _models() -> None:
                 _choose_model(one.id)
 
 
+def _cards(samples: Sequence[SampleModel]) -> None:
+    for number, cell in _cells(len(samples)):
+        with cell, errors.boundary():
+            _sample_card(samples[number])
+
+
 def _sample_card(sample: SampleModel) -> None:
     info = describe(sample.path)
+    opening, _, rest = sample.story.partition(". ")
     with st.container(gap="small"):
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"**{errors.plain(sample.title)}**", width="stretch")
+        st.markdown(f"**{errors.plain(sample.title)}**")
+        st.markdown(
+            errors.plain(opening.removesuffix(".") + "."),
+            help=errors.plain(sample.story) if rest else None,
+        )
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             if store.is_valid(sample.name):
                 st.badge("valid", color="green")
             else:
                 st.badge("broken", color="red", help="Inspect shows where.")
-        st.markdown(errors.plain(sample.story))
-        st.caption(
-            f"{sizes.plural(info.variables, 'variable')} · {sizes.plural(info.units, 'unit')} · "
-            f"{sizes.plural(info.parameters, 'parameter')}"
-        )
+            st.caption(
+                f"{sizes.plural(info.variables, 'variable')} · {sizes.plural(info.units, 'unit')}",
+                help=sizes.plural(info.parameters, "parameter"),
+                width="content",
+            )
     _choose_model(sample.name)
 
 

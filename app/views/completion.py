@@ -74,8 +74,9 @@ def image_shape(circuit: Circuit, dataset: Dataset | None = None) -> ImageShape 
 def fits(dataset: Dataset, grid: ImageShape) -> bool:
     """Whether the rows of a dataset are such pictures."""
     image = dataset.image
-    same = image is not None and (image.height, image.width) == (grid.height, grid.width)
-    return same and image.channels == grid.channels and image.maximum <= grid.maximum
+    if image is None or image.maximum > grid.maximum:
+        return False
+    return (image.height, image.width, image.channels) == (grid.height, grid.width, grid.channels)
 
 
 def to_pixels(values: np.ndarray, grid: ImageShape) -> np.ndarray:

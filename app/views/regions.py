@@ -9,7 +9,7 @@ import numpy as np
 from pc_workbench.views.layout import layered_layout
 from pccore.graph import Circuit, LeafGroup, ProductGroup
 
-MOST_NODES = 400
+MOST_NODES = 320
 
 
 def scene(circuit: Circuit) -> dict[str, Any] | None:

@@ -14,6 +14,7 @@ from pc_workbench.views.outline import KINDS, Outline, group_of
 from pc_workbench.views.scene import weights_of
 from pccore.check.walk import child_units
 from pccore.graph import Circuit, Group, LeafGroup, SparseEdges, Unit
+from pccore.scope import Scope
 
 #: Rows of a table on screen; the CSV has up to the second number.
 ROWS, CSV_ROWS = 200, 100_000
@@ -74,10 +75,10 @@ def _unit(circuit: Circuit, unit: Unit, rows: int) -> Details:
     if group.size > 1:
         facts.append(("Group", f"{group.name}, unit {unit.index} of {group.size}"))
     if isinstance(group, LeafGroup):
-        table = _leaf_table(circuit, group, unit.index, rows)
+        values = _leaf_table(circuit, group, unit.index, rows)
         more = max(0, len(group.variables) - rows)
         return Details(circuit.unit_name(unit), tuple(facts), _leaf_formula(circuit, unit), (),
-                       table, more)  # fmt: skip
+                       values, more)  # fmt: skip
     children = child_units(circuit, unit)
     weights = weights_of(circuit, unit, len(children))
     order = list(range(len(children)))
@@ -157,8 +158,8 @@ def _kind(group: Group) -> str:
     return f"{group.family.name} leaf" if isinstance(group, LeafGroup) else group.kind
 
 
-def _long(scope: Sequence[int] | object) -> str:
-    return labels.count(len(scope), "variable")  # type: ignore[arg-type]
+def _long(scope: Scope) -> str:
+    return labels.count(len(scope), "variable")
 
 
 def _numbers(weights: Sequence[float | None]) -> list[float]:

@@ -59,13 +59,13 @@ def train(options: argparse.Namespace) -> int:
         device_of(options.device)
     run = RunDirectory(_default_folder() if options.run is None else options.run)
     progress = Progress()
-    dataset = None
     if options.resume and run.exists():
         dataset = _continue(run, options)
-        progress.say(f"resuming {run.path}")
+        heading = f"resuming {run.path}"
     else:
-        run, dataset = _begin(run, options, progress)
-    watcher = _Watcher(run, progress)
+        run, dataset = _begin(run, options)
+        heading = f"run {run.path}: {len(dataset.train)} training rows"
+    watcher = Watcher(run, progress, heading)
     with _polite_interrupts(watcher):
         state = execute(run, resume=options.resume, listener=watcher.hear, data=dataset)
     progress.clear()
@@ -85,9 +85,7 @@ def train(options: argparse.Namespace) -> int:
 # -- beginning and continuing --------------------------------------------------------------
 
 
-def _begin(
-    run: RunDirectory, options: argparse.Namespace, progress: Progress
-) -> tuple[RunDirectory, Dataset]:
+def _begin(run: RunDirectory, options: argparse.Namespace) -> tuple[RunDirectory, Dataset]:
     if options.resume and (options.model is None or options.data is None):
         raise RunError("holds no run to resume", where=str(run.path))
     model = required(options.model, "MODEL", "train")
@@ -109,11 +107,10 @@ def _begin(
         threads=options.threads,
         title=options.title,
     )
-    progress.say(f"run {run.path}: {method}, {len(dataset.train)} training rows")
     return run, dataset
 
 
-def _continue(run: RunDirectory, options: argparse.Namespace) -> Dataset | None:
+def _continue(run: RunDirectory, options: argparse.Namespace) -> Dataset:
     """Check that what is asked for is the run that is there; extend it where that is allowed."""
     config, status = run.config(), run.status()
     silence = time.time() - status.heartbeat
@@ -218,11 +215,15 @@ def _default_folder() -> Path:
 
 
 @dataclass
-class _Watcher:
-    """Turns events into progress, and a wish to stop into a request to the run."""
+class Watcher:
+    """Turns events into progress, and a wish to stop into a request to the run.
+
+    heading: said when the first event proves that there was nothing to complain of.
+    """
 
     run: RunDirectory
     progress: Progress
+    heading: str = ""
     stop: bool = False
     rate: float = 0.0
     seconds_left: float | None = None
@@ -232,6 +233,9 @@ class _Watcher:
 
     def hear(self, event: Event) -> None:
         """One event of the trainer."""
+        if self.heading:
+            self.progress.say(self.heading)
+            self.heading = ""
         if self.stop:
             self.run.request("stop")
         if isinstance(event, Step):
@@ -261,7 +265,7 @@ class _Watcher:
 
 
 @contextmanager
-def _polite_interrupts(watcher: _Watcher) -> Generator[None, None, None]:
+def _polite_interrupts(watcher: Watcher) -> Generator[None, None, None]:
     """The first Ctrl-C (or termination) stops after the batch, the second at once."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -286,7 +290,7 @@ def _polite_interrupts(watcher: _Watcher) -> Generator[None, None, None]:
 # -- what came out -------------------------------------------------------------------------
 
 
-def _report(options: argparse.Namespace, run: RunDirectory, watcher: _Watcher, state: str) -> None:
+def _report(options: argparse.Namespace, run: RunDirectory, watcher: Watcher, state: str) -> None:
     events, _ = run.metrics()
     epochs = [event for event in events if event.get("event") == "epoch"]
     best: Mapping[str, Any] = next((e for e in reversed(epochs) if e.get("best")), {})

@@ -34,7 +34,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 START_TIMEOUT = 60  # seconds; a cold import of torch is slow on a small machine
 RUN_TIMEOUT = 30_000  # milliseconds
 # Browsers report these for reasons outside the app.
-HARMLESS = ("favicon", "ResizeObserver loop")
+# The last two are looked for below the page's address first, as Streamlit does not know its root.
+HARMLESS = ("favicon", "ResizeObserver loop", "_stcore/health", "_stcore/host-config")
 
 AppServer = Callable[..., str]
 
@@ -159,8 +160,9 @@ def _open_tab(browser, **context_options):
     page.console_errors = []
 
     def listen(message) -> None:
-        if message.type == "error" and not any(text in message.text for text in HARMLESS):
-            page.console_errors.append(f"console: {message.text}")
+        said = f"{message.text} {message.location.get('url', '')}"
+        if message.type == "error" and not any(text in said for text in HARMLESS):
+            page.console_errors.append(f"console: {said}")
 
     page.on("console", listen)
     page.on("pageerror", lambda error: page.console_errors.append(f"uncaught: {error}"))

@@ -1,0 +1,228 @@
+"""Inspect and Complete as Streamlit runs them, without a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from pc_workbench import paths, store
+from pc_workbench.components.canvas.codec import pack_mask
+from pc_workbench.views.masks import mask_to_link
+from pccore import datasets, structures
+from pccore.build import bernoulli, circuit
+from pccore.structures.figures import figures
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path))
+    st.cache_resource.clear()
+    return tmp_path
+
+
+def inspect_page() -> None:
+    from pc_workbench import errors, state
+    from pc_workbench.screens import inspect
+
+    state.sync()
+    with errors.boundary():
+        inspect.page()
+
+
+def complete_page() -> None:
+    from pc_workbench import errors, state
+    from pc_workbench.screens import complete
+
+    state.sync()
+    with errors.boundary():
+        complete.page()
+
+
+def show(page: Callable[[], None], **parameters: str) -> AppTest:
+    at = AppTest.from_function(page, default_timeout=60)
+    for name, text in parameters.items():
+        at.query_params[name] = text
+    return rerun(at)
+
+
+def rerun(at: AppTest) -> AppTest:
+    at.run()
+    assert not at.exception
+    return at
+
+
+def button(at: AppTest, label: str) -> Any:
+    return next(one for one in at.button if label in one.label)
+
+
+def press(at: AppTest, label: str) -> AppTest:
+    button(at, label).click()
+    return rerun(at)
+
+
+def parameter(at: AppTest, name: str) -> str:
+    found = at.query_params.get(name, "")
+    return found[0] if isinstance(found, list) else found
+
+
+def texts(at: AppTest) -> str:
+    parts = [*at.markdown, *at.caption, *at.info, *at.warning, *at.error, *at.code]
+    return "\n".join(one.value for one in parts)
+
+
+def figure(name: str) -> str:
+    return store.put_model(figures()[name]())
+
+
+def picture_model(dataset: str = "digits") -> str:
+    shape = structures.shape_of(datasets.load(dataset))
+    model = structures.build_structure("rat", shape, {"depth": 2, "replicas": 2, "units": 3})
+    return store.put_model(model)
+
+
+def graph_event(at: AppTest, kind: str, node: str | None) -> AppTest:
+    at.session_state["pcw_inspect_graph"] = {"event": {"type": kind, "id": node, "nonce": 1}}
+    return rerun(at)
+
+
+def paint(at: AppTest, mask: np.ndarray, sequence: int = 1, version: int = 0) -> AppTest:
+    at.session_state["pcw_paint_8x8"] = {
+        "mask": {
+            "bits": pack_mask(mask),
+            "sequence": sequence,
+            "height": 8,
+            "width": 8,
+            "image_id": "any",
+            "mask_version": version,
+        }
+    }
+    return rerun(at)
+
+
+@pytest.mark.parametrize("page", [inspect_page, complete_page])
+def test_without_a_model_there_is_a_way_on(page: Callable[[], None]):
+    at = show(page)
+    assert "No model is chosen yet" in at.info[0].value and not at.error
+
+
+@pytest.mark.parametrize("page", [inspect_page, complete_page])
+def test_a_model_that_is_gone_is_one_sentence(page: Callable[[], None]):
+    at = show(page, model="m-0123456789abcdef")
+    assert len(at.error) == 1 and "not on this server" in at.error[0].value
+
+
+@pytest.mark.parametrize("name", sorted(figures()))
+def test_every_figure_can_be_inspected(name: str):
+    at = show(inspect_page, model=figure(name))
+    assert not at.error
+    words = texts(at)
+    broken = "violation" in words and "no violations" not in words
+    faults = [one for one in at.button if one.key and one.key.startswith("pcw_finding")]
+    assert bool(faults) == broken
+    assert "smooth" in words and "Partition function" in words
+
+
+def test_a_violation_is_shown_in_the_graph():
+    at = show(inspect_page, model=figure("incomplete"))
+    press(at, "lacks X2")
+    assert parameter(at, "unit").startswith("u:") and parameter(at, "view") == "w:0"
+    assert "S = 0.6 · P + 0.4 · B1" in texts(at)
+    press(at, "lacks X2")
+    assert parameter(at, "view") == ""
+
+
+def test_a_query_that_is_not_licensed_says_what_is_missing():
+    words = texts(show(inspect_page, model=figure("incomplete")))
+    assert "needs smooth" in words
+
+
+def test_a_selected_unit_shows_its_function_and_survives_a_reload():
+    model = figure("figure1_naive_bayes")
+    root = store.get_circuit(model).root
+    at = show(inspect_page, model=model, unit=f"u:{root.group}:{root.index}")
+    assert "S = 0.5 · C1 + 0.2 · C2 + 0.3 · C3" in texts(at)
+    assert at.dataframe[0].value["weight"].tolist() == [0.5, 0.2, 0.3]
+
+
+@pytest.mark.parametrize("unit", ["u:999:0", "g:x", "l:7:leaf", "nonsense"])
+def test_a_unit_that_does_not_exist_is_ignored(unit: str):
+    at = show(inspect_page, model=figure("incomplete"), unit=unit, view="w:999~l:3:what")
+    assert not at.error and "Select a unit" in texts(at)
+
+
+def test_a_large_model_opens_collapsed():
+    at = show(inspect_page, model=picture_model())
+    assert not at.error and "no violations" in texts(at)
+    rerun(at)
+
+
+def test_complete_asks_for_a_model_of_pictures():
+    model = store.put_model(circuit(bernoulli("A", 0.5) * bernoulli("B", 0.5)))
+    at = show(complete_page, model=model)
+    assert "are no pixels" in at.info[0].value
+
+
+def test_nothing_hidden_invites_to_paint():
+    at = show(complete_page, model=picture_model())
+    assert not at.error and not at.warning
+    assert parameter(at, "mask") == ""
+
+
+def test_a_stroke_is_kept_in_the_link_and_found_again():
+    model = picture_model()
+    at = show(complete_page, model=model, image="5")
+    mask = np.zeros((8, 8), bool)
+    mask[2:5, :4] = True
+    paint(at, mask)
+    text = mask_to_link(mask)
+    assert parameter(at, "mask") == text and not at.warning
+    again = show(complete_page, model=model, image="5", mask=text)
+    assert parameter(again, "mask") == text and not again.warning
+
+
+def test_a_moment_of_a_stroke_stays_out_of_the_link():
+    at = show(complete_page, model=picture_model())
+    at.session_state["pcw_paint_8x8"] = {
+        "mask": {
+            "bits": pack_mask(np.ones((8, 8), bool)),
+            "sequence": 1,
+            "height": 8,
+            "width": 8,
+            "image_id": "any",
+            "mask_version": 0,
+            "final": False,
+        }
+    }
+    rerun(at)
+    assert parameter(at, "mask") == ""
+
+
+def test_the_page_takes_a_dataset_that_fits_the_model():
+    at = show(complete_page, model=picture_model("shapes"), dataset="digits")
+    assert parameter(at, "dataset") == "shapes" and not at.error
+
+
+def test_a_row_that_does_not_exist_is_the_last_one():
+    at = show(complete_page, model=picture_model(), image="999999", split="valid")
+    assert not at.error and not at.exception
+
+
+def test_resample_changes_the_seed():
+    at = show(complete_page, model=picture_model())
+    press(at, "Resample")
+    assert parameter(at, "seed") == "1"
+
+
+def test_a_broken_model_of_pictures_says_why():
+    shape = structures.shape_of(datasets.load("digits"))
+    good = structures.build_structure("rat", shape, {"depth": 1, "replicas": 1, "units": 1})
+    broken = type(good)(good.groups[:1], [(0, 0)], good.variables, good.params, good.meta)
+    mask = mask_to_link(np.ones((8, 8), bool))
+    at = show(complete_page, model=store.put_model(broken), mask=mask)
+    assert not at.exception
