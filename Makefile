@@ -46,12 +46,12 @@ wheel: $(VENV)/.installed-dev
 	$(BIN)/python -m build --wheel --outdir dist .
 
 constraints: $(VENV)/.installed-dev
-	$(BIN)/python tools/constraints.py > constraints.new
+	$(BIN)/python .ci/constraints.py > constraints.new
 	mv constraints.new constraints.txt
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
-	find pccore app tests tools -name __pycache__ -type d -exec rm -rf {} +
+	find pccore app tests -name __pycache__ -type d -exec rm -rf {} +
 
 # An interrupted set-up leaves no pip behind, and starts over.
 $(BIN)/pip:

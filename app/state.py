@@ -57,9 +57,9 @@ class AppState:
     view: tuple[str, ...] = _field((), codec.items(r"[\w.:,\[\]\-]+", 200))
     unit: str = _field("", codec.text(r"[\w.:,\[\]\-]{1,120}", 120))
     evidence: str = _field("", codec.printable(8_000))
-    structure: str = _field("rat", codec.text(r"[a-z][a-z0-9_]{0,39}", 40))
+    structure: str = _field("pd", codec.text(r"[a-z][a-z0-9_]{0,39}", 40))
     options: tuple[tuple[str, str], ...] = _field((), codec.pairs(40))
-    learner: str = _field("em", codec.text(r"[a-z][a-z0-9_\-]{0,39}", 40))
+    learner: str = _field("online-em", codec.text(r"[a-z][a-z0-9_\-]{0,39}", 40))
     training: tuple[tuple[str, str], ...] = _field((), codec.pairs(40))
     run: str = _field("", codec.text(_IDENTIFIER, 80))
 

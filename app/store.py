@@ -31,7 +31,7 @@ from pccore.graph import Circuit
 
 _SUFFIX = ".pc.safetensors"
 #: Samples to start with, the best first.
-FIRST_CHOICE = ("digits_rat", "digits_pd")
+FIRST_CHOICE = ("digits_pd", "digits_rat")
 _STORED = re.compile(r"m-[0-9a-f]{16}")
 
 

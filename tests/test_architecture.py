@@ -67,7 +67,7 @@ def test_views_and_jobs_do_without_streamlit():
 
 def test_nobody_imports_the_app_under_its_folder_name():
     # A second copy of every class would be loaded, and isinstance would fail between the two.
-    for path, text in files("app/**/*.py", "tests/**/*.py", "tools/*.py"):
+    for path, text in files("app/**/*.py", "tests/**/*.py", ".ci/*.py"):
         assert rules.imports_of(text, path, {"app"}) == []
 
 
@@ -78,7 +78,7 @@ def test_files_are_short():
 
 
 def test_data_is_never_executed():
-    patterns = ("*.py", "pccore/**/*.py", "app/**/*.py", "tests/**/*.py", "tools/*.py")
+    patterns = ("*.py", "pccore/**/*.py", "app/**/*.py", "tests/**/*.py", ".ci/*.py")
     assert [v for path, text in files(*patterns) for v in rules.executed_data(text, path)] == []
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 from pc_workbench import controls, errors, navigate, preview, state, store
 from pc_workbench.components import circuit_graph
 from pc_workbench.views import commands, sizes
-from pccore.errors import NotFoundError, OptionError, PCError
+from pccore.errors import OptionError, PCError
 from pccore.structures import Structure, build_structure, find_structure, shape_of, structures
 
 #: Options that most people leave alone.
@@ -67,11 +67,10 @@ def _choices() -> Structure:
     names = [info.name for info in store.dataset_infos()]
     # The widgets below change with these two, so they come first.
     st.selectbox("Dataset", names, **state.bind("dataset", among=names))
-    known = list(structures())
-    try:
-        find_structure(state.get().structure)
-    except NotFoundError:
-        state.update(structure="rat")
+    known = _suitable(state.get().dataset)
+    if state.get().structure not in known:
+        # Rectangles where there is an image, else the structure that suits any data.
+        state.update(structure="pd" if "pd" in known else "rat")
     st.selectbox(
         "Structure",
         known,
@@ -81,6 +80,15 @@ def _choices() -> Structure:
     structure = find_structure(state.get().structure)
     st.caption(errors.plain(structure.description))
     return structure
+
+
+def _suitable(dataset: str) -> list[str]:
+    """The structures that the dataset allows; all of them where it cannot be read."""
+    try:
+        image = store.get_dataset(dataset).image is not None
+    except PCError:
+        image = True
+    return [name for name, one in structures().items() if image or not one.needs_image]
 
 
 def _options(structure: Structure, problem: OptionError | None) -> None:

@@ -23,7 +23,7 @@ GRAPH = 450  # pixels
 
 def page() -> None:
     """Draw the page."""
-    heading, save, code = st.columns([3, 1, 1], vertical_alignment="bottom")
+    heading, save, code = st.columns([3, 1, 1], vertical_alignment="center")
     heading.title("Inspect")
     model = state.get().model
     if not model:

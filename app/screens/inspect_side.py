@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import streamlit as st
 
 from pc_workbench import errors, state
@@ -13,7 +15,7 @@ from pccore.graph import Circuit
 
 LISTED = 8  # violations shown at once
 _PAGE = "pcw_findings_from"
-_BADGES = {
+_BADGES: Mapping[str, str] = {
     "yes": ":green-badge[✓ yes]",
     "no": ":gray-badge[✗ no]",
     "unknown": ":gray-badge[? open]",

@@ -53,7 +53,7 @@ def _method() -> Method:
     try:
         method_named(state.get().learner)
     except NotFoundError:
-        state.update(learner="em")
+        state.update(learner="online-em")
     st.selectbox(
         "Method",
         known,

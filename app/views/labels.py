@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -11,8 +11,7 @@ from torch import Tensor
 from pccore.graph import Circuit, LeafGroup, SumGroup, Unit
 from pccore.scope import Scope
 
-SYMBOLS = {"sum": "⊕", "product": "⊗", "leaf": "□"}
-_GLYPHS = {"gaussian": "bell", "binomial": "steps", "poisson": "steps"}
+_GLYPHS: Mapping[str, str] = {"gaussian": "bell", "binomial": "steps", "poisson": "steps"}
 _SHORT_NAME = re.compile(r"[A-Za-z]\d*")
 
 

@@ -22,7 +22,7 @@ UNITS, EDGES = 150, 420
 #: Nodes that a drawing starts with, and the most that it may ever have.
 START, MOST = 44, 220
 #: The largest cluster that opens by itself; members shown of one that was opened; units of a group.
-SMALL, MEMBERS, UNITS_SHOWN = 9, 72, 64
+SMALL, MEMBERS, UNITS_SHOWN = 9, 24, 32
 #: The longest path from a unit in focus upwards.
 PATH = 24
 #: With more levels than this, those between leaves and top are joined to so many bands.

@@ -25,6 +25,8 @@ Scene = dict[str, Any]
 MOST_EDGES = 500
 #: Up to so many edges carry their weights as text.
 LABELLED_EDGES = 130
+#: Nodes in a row of a drawing that is not drawn unit by unit; more take several rows.
+ROW = 12
 #: Width over height that a drawing is spread to, and the most that it is spread.
 ASPECT, SPREAD = 1.25, 2.4
 
@@ -274,8 +276,12 @@ class _Drawing:
         pairs = pairs.reshape(-1, 2)
         ranks = np.unique(np.round(self.levels, 2), return_inverse=True)[1]
         width = _node_width(nodes)
-        gap = 112.0 if self.outline.fine else 92.0
-        places = layered_layout(len(nodes), pairs, ranks, node_width=width, level_gap=gap)
+        fine = self.outline.fine
+        gap = 112.0 if fine else 78.0
+        wrap = None if fine else ROW
+        places = layered_layout(
+            len(nodes), pairs, ranks, node_width=width, level_gap=gap, wrap=wrap
+        )
         across, down = extent(places, node_width=width, level_gap=gap)
         # A narrow drawing leaves the sides of the window empty, a flat one what is below: spread.
         wider = min(SPREAD, max(1.0, ASPECT * down / across))

@@ -19,14 +19,14 @@ from pccore.scope import Scope
 #: Rows of a table on screen; the CSV has up to the second number.
 ROWS, CSV_ROWS = 200, 100_000
 
-_PARAMETERS = {
+_PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "bernoulli": ("P(1)",),
     "binomial": ("success probability",),
     "gaussian": ("mean", "variance"),
     "indicator": ("state",),
     "poisson": ("rate",),
 }
-_WIRING = {
+_WIRING: Mapping[str, str] = {
     "dense": "every unit weighs all units below",
     "elementwise": "unit k mixes unit k of each group below",
     "hadamard": "unit k multiplies unit k of each group below",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,10 +10,10 @@ from pccore.check import FAULTS, PROPERTIES, Report, Witness
 from pccore.queries import Query, licence, queries
 
 #: What a property says, and what it is good for; one line each.
-MEANINGS = {
+MEANINGS: Mapping[str, tuple[str, str]] = {
     "smooth": ("smooth", "sums: equal scopes"),
     "consistent": ("consistent", "no contradiction below"),
-    "decomposable": ("decomposable", "products: disjoint scopes"),
+    "decomposable": ("decomposable", "no shared variables"),
     "structured_decomposable": ("structured", "one tree fits all"),
     "deterministic": ("deterministic", "one child positive"),
     "normalized": ("normalized", "weights add up to 1"),

@@ -18,6 +18,8 @@ from pccore.leaves.base import LeafFamily
 
 #: Stands for -inf inside matrix products, where 0 * -inf would be NaN.
 IMPOSSIBLE = -1e30
+#: Largest rounding error, in nats, that the shared shift of a bank of leaves may cost.
+SHIFT_ERROR = 0.02
 #: One-hot leaves with at most this many categories use a matrix product, larger ones a gather.
 ONE_HOT_LIMIT = 32
 
@@ -220,7 +222,11 @@ class SparseBank:
 
 
 class LeafBank:
-    """Leaf parameters [rows, d, K, *P] with their coefficients [rows, d * S, K]."""
+    """Leaf parameters [rows, d, K, *P] with their coefficients [rows, d * S, K].
+
+    shift: [rows, d, 1] or [rows, d, K], None for families that do not shift; parameters:
+    those of x - shift, which coefficients and statistics belong to.
+    """
 
     def __init__(
         self,
@@ -252,8 +258,15 @@ class LeafBank:
         local = values
         if self.family.recentred(values, values.new_zeros(())) is not None:
             # Work on x - shift: squares of large numbers would cost the digits that matter.
-            self.shift = self.family.mean(values).mean(2)
+            means = self.family.mean(values)
+            self.shift = means.mean(2, keepdim=True)
             local = self._recentred(values, self.shift)
+            squares = self.family.mean(local).square() / self.family.variance(local)
+            if float(squares.max()) * torch.finfo(values.dtype).eps > SHIFT_ERROR:
+                # Narrow units far from each other: each needs a shift of its own.
+                self.shift = means
+                local = self._recentred(values, means)
+        self.parameters = local
         coefficients = self.family.coefficients(local)  # [rows, d, K, S]
         if self.gathers:
             # One table row of K log-probabilities for each (row, variable, state), and a
@@ -283,8 +296,13 @@ class LeafBank:
             self._moments = moments
         return moments
 
+    @property
+    def shifts_each(self) -> bool:
+        """Whether every unit has a shift of its own, so that a matrix product cannot serve."""
+        return self.shift is not None and self.shift.shape[2] > 1
+
     def _recentred(self, values: Tensor, shift: Tensor) -> Tensor:
-        moved = self.family.recentred(values, shift.unsqueeze(2))
+        moved = self.family.recentred(values, shift)
         assert moved is not None
         return moved
 

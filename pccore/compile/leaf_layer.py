@@ -7,6 +7,8 @@ Categoricals with many states gather rows of a table instead of multiplying by o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -14,6 +16,7 @@ from pccore.compile.banks import IMPOSSIBLE, LeafBank
 from pccore.compile.buffers import Banks
 from pccore.compile.layers import Choice, Layer, Pass
 from pccore.compile.plan import LayerSpec
+from pccore.leaves.base import LeafFamily, Support
 
 
 class LeafLayer(Layer):
@@ -26,9 +29,15 @@ class LeafLayer(Layer):
         device: torch.device,
         bank: LeafBank,
         variables: list[tuple[int, ...]],
+        domains: Mapping[int, Support],
     ) -> None:
         super().__init__(number, spec, device)
         self.bank = bank
+        # Where leaves of several families share a variable, a value may lie outside the
+        # support of this one.
+        support = bank.family.support
+        self._partial = any(domains[v] != support for group in variables for v in group)
+        self._has_base = type(bank.family).log_base is not LeafFamily.log_base
         self.variables = torch.tensor(variables, dtype=torch.long, device=device)  # [G, d]
         assert self.rows is not None
         d, states = self.variables.shape[1], bank.family.num_statistics
@@ -41,20 +50,30 @@ class LeafLayer(Layer):
         flat = data.index_select(1, self.variables.reshape(-1))
         return flat.reshape(data.shape[0], *self.variables.shape).transpose(0, 1)
 
+    def _data(self, state: Pass) -> tuple[Tensor, Tensor]:
+        """(x, observed), each [G, B, d]; x is 0 where it is missing or impossible here."""
+        x, observed = self._columns(state.x), self._columns(state.observed)
+        if self._partial:
+            x = torch.where(self.bank.family.support.contains(x), x, 0.0)
+        if self.bank.shift is not None:
+            # Squares of larger numbers overflow; the densities are exp(-10^17) anyway.
+            limit = torch.finfo(x.dtype).max ** 0.4
+            x = x.clamp(-limit, limit)
+        return x, observed
+
     def _table_rows(self, state: Pass) -> Tensor:
         """Gather index [G, B, d]; missing values point to the row of zeros."""
-        x = self._columns(state.x).long()
+        x, observed = self._data(state)
         start = self._table_start.unsqueeze(1)
         last = self.bank.coefficients.shape[0] - 1
-        return torch.where(self._columns(state.observed), start + x, last)
+        return torch.where(observed, start + x.long(), last)
 
     def _statistics(self, state: Pass) -> Tensor:
         """T(x) as [G, B, d * S], 0 where missing."""
         assert self.rows is not None
-        x = self._columns(state.x)
-        observed = self._columns(state.observed)
+        x, observed = self._data(state)
         if self.bank.shift is not None:
-            x = x - self.rows.of(self.bank.shift).unsqueeze(1)
+            x = x - self.rows.of(self.bank.shift).squeeze(2).unsqueeze(1)
         statistics = self.bank.family.sufficient_statistics(x)
         return (statistics * observed.unsqueeze(-1)).flatten(-2)
 
@@ -68,17 +87,50 @@ class LeafLayer(Layer):
                 index.reshape(-1, index.shape[-1]), self.bank.coefficients, mode="sum"
             )
             out.copy_(sums.reshape(out.shape))
-            if keep:
-                state.kept[self.number] = (index,)
-            return
-        statistics = self._statistics(state)
-        torch.bmm(statistics, self.rows.of(self.bank.coefficients), out=out)
-        base = self.bank.family.log_base(state.x) * state.observed
-        if bool(base.any()):
-            out += self._columns(base).sum(-1, keepdim=True)
-        out[out < IMPOSSIBLE / 2] = -torch.inf
+            kept = index
+        elif self.bank.shifts_each:
+            kept = self._up_each(state, out)
+        else:
+            kept = self._statistics(state)
+            torch.bmm(kept, self.rows.of(self.bank.coefficients), out=out)
+            if self._has_base:
+                x, observed = self._data(state)
+                out += (self.bank.family.log_base(x) * observed).sum(-1, keepdim=True)
+            out[out < IMPOSSIBLE / 2] = -torch.inf
+        if self._partial:
+            x, observed = self._columns(state.x), self._columns(state.observed)
+            outside = observed & ~self.bank.family.support.contains(x)
+            out.masked_fill_(outside.any(-1, keepdim=True), -torch.inf)
         if keep:
-            state.kept[self.number] = (statistics,)
+            state.kept[self.number] = (kept,)
+
+    def _moved(self, x: Tensor, j: int) -> Tensor:
+        """x [G, B, d] at variable j, less the shift of each unit: [G, B, K]."""
+        assert self.rows is not None and self.bank.shift is not None
+        return x[..., j, None] - self.rows.of(self.bank.shift)[:, j].unsqueeze(1)
+
+    def _up_each(self, state: Pass, out: Tensor) -> Tensor:
+        """Unit by unit, each with its own shift; returns x, NaN where missing."""
+        assert self.rows is not None
+        x, observed = self._data(state)
+        params = self.rows.of(self.bank.parameters)
+        out.zero_()
+        for j in range(x.shape[-1]):
+            values = self.bank.family.log_prob(self._moved(x, j), params[:, j].unsqueeze(1))
+            out += torch.where(observed[..., j, None], values, 0.0)
+        return torch.where(observed, x, torch.nan)
+
+    def _flow_each(self, x: Tensor, incoming: Tensor, statistics: Tensor) -> None:
+        """What `flow` does, for units with their own shifts."""
+        assert self.rows is not None
+        parts: list[Tensor] = []
+        for j in range(x.shape[-1]):
+            observed = ~torch.isnan(x[..., j, None])
+            moved = torch.where(observed, self._moved(x, j), 0.0)
+            per_unit = self.bank.family.sufficient_statistics(moved)  # [G, B, K, S]
+            flow = torch.where(observed, incoming, 0.0)
+            parts.append(torch.einsum("gbk,gbks->gsk", flow, per_unit))
+        self.rows.add(statistics, torch.cat(parts, 1))
 
     def up_max(self, state: Pass) -> None:
         """Missing variables contribute the log-density of their mode."""
@@ -99,6 +151,8 @@ class LeafLayer(Layer):
             d = kept.shape[-1]
             for j in range(d):
                 statistics.index_add_(0, kept[..., j].reshape(-1), incoming.flatten(0, 1))
+        elif self.bank.shifts_each:
+            self._flow_each(kept, incoming, statistics)
         else:
             self.rows.add(statistics, torch.bmm(kept.transpose(1, 2), incoming))
 

@@ -55,7 +55,8 @@ class Program:
         bank = None if spec.parameters is None else self.banks[spec.parameters]
         if isinstance(bank, LeafBank):
             variables = [g.variables for g in groups if isinstance(g, LeafGroup)]
-            return LeafLayer(number, spec, self.device, bank, variables)
+            domains = self.circuit.domains
+            return LeafLayer(number, spec, self.device, bank, variables, domains)
         if isinstance(bank, WeightBank):
             kinds = {"einsum": EinsumLayer, "dense": DenseLayer, "mix": MixLayer}
             return kinds[spec.kind](number, spec, self.device, bank)

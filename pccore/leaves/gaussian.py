@@ -57,6 +57,12 @@ class Gaussian(LeafFamily):
         constant = -0.5 * (mean.square() / variance + torch.log(2 * math.pi * variance))
         return torch.stack((constant, mean / variance, -0.5 / variance), -1)
 
+    def log_prob(self, x: Tensor, params: Tensor) -> Tensor:
+        """From x - mean, where the linear form loses its digits (a mean far from 0)."""
+        mean, variance = params[..., 0], params[..., 1]
+        value = -0.5 * ((x - mean).square() / variance + torch.log(2 * math.pi * variance))
+        return torch.where(torch.isfinite(x), value, torch.full_like(value, -torch.inf))
+
     def m_step(self, statistics: Tensor, pseudocount: float) -> Tensor:
         """Weighted mean and variance; pseudo-observations pull the variance towards itself.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -14,11 +15,12 @@ from pccore.queries.table import Quality
 
 @dataclass(frozen=True)
 class Explanation:
-    """A completion of the evidence by max-product.
+    """A probable completion of the evidence.
 
-    assignment: [B, V] float64, observed values kept. log_value: the max-product value of
-    the root, [B]; it is the log-measure of one induced tree, so log S(assignment) is at
-    least as large. quality: "exact" on deterministic circuits, else "bound".
+    assignment: [B, V] float64, observed values kept. log_value: [B], a lower bound on the
+    maximum of log S(x): with up="max" the max-product value of the root, the log-measure of
+    one induced tree, with up="sum" log S(assignment). quality: "exact" on deterministic
+    circuits, else "bound".
     """
 
     assignment: Tensor
@@ -26,23 +28,31 @@ class Explanation:
     quality: Quality
 
 
-def mpe(model: Model, evidence: Evidence, root: int = 0) -> Explanation:
-    """Most probable explanation: max-product up pass and trace back [B, V].
+def mpe(
+    model: Model, evidence: Evidence, root: int = 0, up: Literal["max", "sum"] = "max"
+) -> Explanation:
+    """Most probable explanation: an up pass and a trace back of the largest terms, [B, V].
 
-    Exact on deterministic (selective) circuits; elsewhere a lower bound on the maximum, and
-    labelled so (Poon & Domingos 2011, sec. 3). Raises PropertyError, EvidenceError.
+    up="max" is max-product. up="sum" takes sums up and maxima down, the variant that Poon &
+    Domingos 2011 complete images with: each sum picks the child that explains the
+    evidence best when all completions below are counted, not only the best one. Both are
+    exact on deterministic (selective) circuits; elsewhere they bound the maximum from below,
+    and are labelled so. Raises PropertyError, EvidenceError.
     """
     program, licence = licensed(model, "mpe")
     rows = checked(program, evidence)
     assignments: list[Tensor] = []
     values: list[Tensor] = []
     for tile in tiles(program, rows, 2):
-        state = program.evaluate(tile, mode="max")
+        state = program.evaluate(tile, mode=up)
         value = program.root_values(state, root)
         refuse_impossible(value)
         found = program.descend(state, None, root).double().cpu()
         # Evidence comes back as it was given, not rounded to the program's precision.
-        assignments.append(torch.where(torch.isnan(tile), found, tile))
+        found = torch.where(torch.isnan(tile), found, tile)
+        if up == "sum":
+            value = program(found, root)
+        assignments.append(found)
         values.append(value.double().cpu())
     return Explanation(torch.cat(assignments), torch.cat(values), licence.quality)
 

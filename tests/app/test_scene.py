@@ -121,7 +121,7 @@ def test_a_large_circuit_opens_collapsed_and_expands():
     view = toggle(outline, (), cluster)
     wider = circuit_scene(drawn, outline=outline, view=view)
     bounded(wider)
-    assert len(wider["nodes"]) > len(scene["nodes"]) + 40
+    assert len(wider["nodes"]) > len(scene["nodes"]) + 20
     assert nodes(wider)[cluster]["expanded"]
     group = next(k for k in nodes(wider) if k.startswith("g:"))
     units = circuit_scene(drawn, outline=outline, view=toggle(outline, view, group))

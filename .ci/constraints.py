@@ -1,6 +1,6 @@
 """Write constraints.txt: the versions installed here of all that this project needs.
 
-    .venv/bin/python tools/constraints.py > constraints.txt
+    .venv/bin/python .ci/constraints.py > constraints.txt
 
 Run it in an environment in which `make test` has just passed.
 """
@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 HEADER = """\
-# What the tests ran with, to the exact version (tools/constraints.py writes this file).
+# What the tests ran with, to the exact version (.ci/constraints.py writes this file).
 # `torch` is without its local label, so that both the CPU and the CUDA build satisfy it; the CUDA
 # build's own dependencies are pinned by torch itself.
 """

@@ -1,0 +1,149 @@
+"""A picture of every page, light and dark, at 1280 x 720.
+
+    python tests/browser/screenshots.py [FOLDER]        (default: screenshots)
+
+It starts a server of its own with an empty home, so that the pictures are the same everywhere; a
+short training run is made for the Train page. Chromium is looked for as in the browser tests.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PATIENT = 90_000  # milliseconds
+
+
+def chosen_preset(page: Page) -> None:
+    page.locator('[data-preset="bottom"]').click()
+    page.get_by_text(re.compile("MSE")).first.wait_for(timeout=PATIENT)
+
+
+def first_violation(page: Page) -> None:
+    page.get_by_role("button", name="is not decomposable").click()
+    page.locator(".pc-graph .node.violation.selected").wait_for(timeout=PATIENT)
+
+
+def root_selected(page: Page) -> None:
+    page.locator(".pc-graph .node", has_text=re.compile("^S$")).locator(".hit").click()
+    page.get_by_text("S = ").wait_for(timeout=PATIENT)
+
+
+def opened_leaves(page: Page) -> None:
+    page.locator(".pc-graph .node.leaf .toggle").click()
+    page.get_by_role("button", name="Reset view").wait_for(timeout=PATIENT)
+
+
+def trained(page: Page) -> None:
+    page.get_by_role("button", name="Start").click()
+    page.get_by_text(re.compile(r"epoch [2-9]\d of")).wait_for(timeout=PATIENT)
+
+
+def datasets_tab(page: Page) -> None:
+    page.get_by_role("tab", name="Datasets").click()
+    page.get_by_text("Current dataset").wait_for(timeout=PATIENT)
+
+
+def nothing(_: Page) -> None:
+    """The page as it opens."""
+
+
+#: Name of the picture, address, what is done before it is taken.
+PICTURES: tuple[tuple[str, str, Callable[[Page], None]], ...] = (
+    ("gallery", "", nothing),
+    ("gallery-datasets", "", datasets_tab),
+    ("build", "build?dataset=digits&structure=rat&options=depth:2~replicas:3", nothing),
+    ("inspect", "inspect?model=figure1_naive_bayes", root_selected),
+    ("inspect-broken", "inspect?model=inconsistent", first_violation),
+    ("inspect-large", "inspect?model=digits_rat", nothing),
+    ("inspect-large-open", "inspect?model=digits_rat", opened_leaves),
+    ("train", "train?model=digits_rat&training=epochs:200~patience:0", trained),
+    ("complete", "complete?model=digits_pd&image=5", nothing),
+    ("complete-painted", "complete?model=digits_pd&image=5", chosen_preset),
+)
+
+
+@contextmanager
+def server(home: str) -> Iterator[str]:
+    """The app on a free port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pc_workbench", "--headless", "--host=127.0.0.1", f"--port={port}"],
+        env=os.environ | {"PC_WORKBENCH_HOME": home},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and process.poll() is None:
+            try:
+                with urllib.request.urlopen(f"{address}/_stcore/health", timeout=2):
+                    break
+            except OSError:
+                time.sleep(0.2)
+        else:
+            raise SystemExit("the server did not start")
+        yield address
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def settle(page: Page) -> None:
+    """Wait until the script has run and what moves has come to rest."""
+    page.get_by_test_id("stHeading").first.wait_for(timeout=PATIENT)
+    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
+    page.wait_for_timeout(700)
+
+
+def main(folder: str = "screenshots") -> int:
+    """Write the pictures; returns the exit status."""
+    target = Path(folder)
+    target.mkdir(parents=True, exist_ok=True)
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    executable = os.environ.get("PC_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    with (
+        tempfile.TemporaryDirectory() as home,
+        server(home) as address,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        for scheme in ("light", "dark"):
+            for name, path, act in PICTURES:
+                page = browser.new_page(
+                    viewport={"width": 1280, "height": 720}, color_scheme=scheme
+                )
+                page.goto(f"{address}/{path}")
+                settle(page)
+                act(page)
+                page.mouse.move(2, 2)
+                settle(page)
+                file = target / f"{name}-{scheme}.png"
+                page.screenshot(path=file)
+                print(file)
+                page.close()
+        browser.close()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(*sys.argv[1:2]))
