@@ -44,7 +44,7 @@ A, B = leaf("a", 2, 0), leaf("b", 3, 1)
         ([A, SumGroup("a", 1, (0,), "s")], "two groups are named"),
         ([A, SumGroup("s", 3, (0,), "s", "elementwise")], "need inputs of 3 units"),
         ([A, B, ProductGroup("p", 2, (0, 1))], "need inputs of 2 units"),
-        ([A, B, ProductGroup("p", 5, (0, 1), "kronecker")], "make 6 units, not 5"),
+        ([A, B, ProductGroup("p", 5, (0, 1), "kronecker")], "do not make 5 units"),
         ([A, SumGroup("s", 1, (0,), "s", "hadamard")], "cannot have"),  # type: ignore[arg-type]
         ([leaf("a", 1, 7)], "variable 7"),
         ([leaf("a", 1, 0, 0)], "distinct"),

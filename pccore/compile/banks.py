@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from pccore.compile.plan import BankSpec
+from pccore.errors import ParameterError
 from pccore.graph import Circuit, SparseEdges, SumGroup
 from pccore.leaves.base import LeafFamily
 
@@ -20,6 +21,8 @@ from pccore.leaves.base import LeafFamily
 IMPOSSIBLE = -1e30
 #: Largest rounding error, in nats, that the shared shift of a bank of leaves may cost.
 SHIFT_ERROR = 0.02
+#: Weights above this are scaled before they meet the reciprocal of a small sum.
+LARGE_WEIGHT = 1e6
 #: One-hot leaves with at most this many categories use a matrix product, larger ones a gather.
 ONE_HOT_LIMIT = 32
 
@@ -88,7 +91,11 @@ def _row_major(tensor: Tensor) -> Tensor:
 
 
 class WeightBank:
-    """Dense sum weights [rows, inputs, size]; statistics are expected edge counts."""
+    """Dense sum weights [rows, inputs, size]; statistics are expected edge counts.
+
+    values = linear * exp(log_scale): matrix products take `linear`, which cannot make them
+    overflow; log_scale [rows, 1, size] is None where nothing had to be scaled.
+    """
 
     def __init__(
         self, ids: tuple[str, ...], stored: list[Tensor], device: torch.device, dtype: torch.dtype
@@ -107,6 +114,12 @@ class WeightBank:
         """Replace the weights; the log-weights follow when next asked for."""
         self.values = _row_major(values)
         self._log: Tensor | None = None
+        self.linear = self.values
+        self.log_scale: Tensor | None = None
+        if float(self.values.max()) > LARGE_WEIGHT:
+            scale = self.values.amax(1, keepdim=True).clamp_min(1.0)
+            self.linear = self.values / scale
+            self.log_scale = torch.log(scale)
 
     @property
     def log_weights(self) -> Tensor:
@@ -362,6 +375,9 @@ def make_bank(
 ) -> WeightBank | SparseBank | LeafBank:
     """Bank of `spec` filled from the circuit's parameters."""
     stored = [circuit.params[name] for name in spec.ids]
+    for name, tensor in zip(spec.ids, stored, strict=True):
+        if tensor.dtype != dtype and bool((tensor.abs() > torch.finfo(dtype).max).any()):
+            raise ParameterError(f"parameter {name!r} holds numbers too large for {dtype}")
     if spec.kind == "leaf":
         assert spec.family is not None
         return LeafBank(spec.ids, stored, spec.family, device, dtype)

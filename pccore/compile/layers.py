@@ -124,9 +124,9 @@ class SumLayer(Layer):
 
     @property
     def weights(self) -> Tensor:
-        """Linear weights [G, I, O]."""
+        """Linear weights [G, I, O], scaled by exp(-log_scale) of their bank."""
         assert self.rows is not None
-        return self.rows.of(self.bank.values)
+        return self.rows.of(self.bank.linear)
 
     @property
     def log_weights(self) -> Tensor:
@@ -149,7 +149,11 @@ class SumLayer(Layer):
         self.read(state.values).copy_(dense.max_sum(children, log_weights))
 
     def fix_up(self, sums: Tensor, out: Tensor, state: Pass) -> Tensor:
-        """Redo underflowed rows in log space; returns their indices [n, 2]."""
+        """Undo the scaling and redo underflowed rows in log space; returns their indices
+        [n, 2]."""
+        if self.bank.log_scale is not None:
+            assert self.rows is not None
+            out += self.rows.of(self.bank.log_scale)
         lost = dense.lost_rows(sums)
         if len(lost):
             rows, samples = lost.unbind(-1)

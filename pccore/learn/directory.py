@@ -7,14 +7,16 @@ checkpoint.safetensors    parameters, learner state and progress; replaced by re
 best.pc.safetensors       the best circuit so far, an ordinary model file
 status.json               state, heartbeat, process, last progress
 control.json              what the user wants: run, pause or stop
+lock                      held by the process that runs it
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
@@ -41,6 +43,10 @@ CHECKPOINT = "checkpoint.safetensors"
 BEST = "best.pc.safetensors"
 STATUS = "status.json"
 CONTROL = "control.json"
+LOCK = "lock"
+
+#: Seconds that a run which is just ending may take to let go of its directory.
+LOCK_PATIENCE = 2.0
 
 
 @dataclass(frozen=True)
@@ -142,9 +148,12 @@ class RunDirectory:
     # -- metrics -------------------------------------------------------------------------
 
     def append(self, event: Mapping[str, Any]) -> None:
-        """Add one line to the metrics."""
-        with (self.path / METRICS).open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(_finite(event)) + "\n")
+        """Add one line to the metrics. Raises RunError if that cannot be written."""
+        try:
+            with (self.path / METRICS).open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(_finite(event)) + "\n")
+        except OSError as error:
+            raise self._unwritable(METRICS, error) from None
 
     def metrics(self, start: int = 0) -> tuple[list[dict[str, Any]], int]:
         """Complete events from byte `start` on, and the byte to continue from.
@@ -219,6 +228,35 @@ class RunDirectory:
         command = fields.get("command")
         return command if command in ("run", "pause", "stop") else "run"
 
+    # -- one process at a time -----------------------------------------------------------
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps others from running here; the system lets go when the process dies.
+
+        Raises RunError if somebody else is at work, or if the directory cannot be written.
+        """
+        try:
+            stream = (self.path / LOCK).open("a")
+        except OSError as error:
+            raise self._unwritable(LOCK, error) from None
+        with stream:
+            deadline = time.monotonic() + LOCK_PATIENCE
+            while not _try_lock(stream.fileno()):
+                if time.monotonic() > deadline:
+                    process = self.status().process
+                    raise RunError(
+                        f"is being run by another process ({process})",
+                        where=str(self.path),
+                        hint="stop that one first",
+                    )
+                time.sleep(0.05)
+            yield
+
+    def _unwritable(self, name: str, error: OSError) -> RunError:
+        reason = error.strerror or type(error).__name__
+        return RunError(f"{name} cannot be written: {reason}", where=str(self.path))
+
     # -- files ---------------------------------------------------------------------------
 
     def _write(self, name: str, data: bytes) -> None:
@@ -240,6 +278,21 @@ class RunDirectory:
         if not isinstance(fields, dict):
             raise RunError(f"{name} is damaged", where=str(self.path))
         return cast(dict[str, Any], fields)
+
+
+def _try_lock(descriptor: int) -> bool:
+    """Lock an open file unless somebody else holds it; True where locks are not supported."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # some network file systems
+        return True
+    return True
 
 
 def _finite(fields: Mapping[str, Any]) -> dict[str, Any]:

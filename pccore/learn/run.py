@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import time
@@ -21,7 +22,7 @@ from pccore.graph import Circuit
 from pccore.learn.base import method_named
 from pccore.learn.directory import RunConfig, RunDirectory, State, Status
 from pccore.learn.events import Epoch, Event, Finished, Step, to_dict
-from pccore.learn.trainer import Trainer, TrainOptions
+from pccore.learn.trainer import Snapshot, Trainer, TrainOptions
 from pccore.options import parse_options
 from pccore.options import to_dict as options_to_dict
 from pccore.queries import require
@@ -93,10 +94,15 @@ def execute(
     """Train until the options, a stop request or an error end it; returns the final state.
 
     With resume the last checkpoint is continued; on the CPU the result equals the
-    uninterrupted run bit for bit. listener sees every event. Errors of the package are
-    written to the status and raised again.
+    uninterrupted run bit for bit. A stop keeps every finished epoch, a killed process loses
+    those of the last CHECKPOINT_EVERY seconds. listener sees every event. Errors of the
+    package are written to the status and raised again.
+
+    Raises RunError if another process (or thread) is at work in the directory, if it has
+    already run, or if it cannot be read or written.
     """
-    return _Execution(run, listener).execute(resume, data)
+    with run.locked():
+        return _Execution(run, listener).execute(resume, data)
 
 
 class _Execution:
@@ -105,6 +111,8 @@ class _Execution:
         self.listener = listener
         self.last_status = 0.0
         self.last_checkpoint = time.monotonic()
+        #: The state after the last finished epoch, until it is written.
+        self.unsaved: Snapshot | None = None
         self.status = Status("running", time.time(), os.getpid())
 
     def execute(self, resume: bool, data: Dataset | None) -> State:
@@ -115,11 +123,11 @@ class _Execution:
             trainer = self._trainer(config, resume, data)
             self._report("running", epochs=trainer.options.epochs, message="")
             return self._pull(trainer)
-        except PCError as error:
-            self._report("failed", message=str(error))
-            raise
         except Exception as error:
-            self._report("failed", message=f"{type(error).__name__}: {error}")
+            known = isinstance(error, PCError)
+            message = str(error) if known else f"{type(error).__name__}: {error}"
+            with contextlib.suppress(PCError):  # a full disk must not hide what went wrong
+                self._report("failed", message=message)
             raise
 
     def _trainer(self, config: RunConfig, resume: bool, data: Dataset | None) -> Trainer:
@@ -150,16 +158,22 @@ class _Execution:
 
     def _pull(self, trainer: Trainer) -> State:
         events = trainer.events()
-        for event in events:
-            if self.listener is not None:
-                self.listener(event)
-            self._record(trainer, event)
-            if self._obey() == "stop":
-                events.close()
-                self._report("stopped")
-                return "stopped"
-        self._report("finished", seconds_left=0.0)
-        return "finished"
+        try:
+            for event in events:
+                # First, or an epoch that the listener ends with SystemExit would be lost.
+                self._record(trainer, event)
+                if self.listener is not None:
+                    self.listener(event)
+                if self._obey() == "stop":
+                    events.close()
+                    self._save()
+                    self._report("stopped")
+                    return "stopped"
+            self._report("finished", seconds_left=0.0)
+            return "finished"
+        except (KeyboardInterrupt, SystemExit):
+            self._save()
+            raise
 
     def _record(self, trainer: Trainer, event: Event) -> None:
         if isinstance(event, Step):
@@ -170,15 +184,26 @@ class _Execution:
             if event.best:
                 best = trainer.program.circuit.with_params(trainer.best_params)
                 self.run.write_best(best)
+        # Metrics before the checkpoint: a resumed run drops the events that come after its
+        # checkpoint, but could not make up for a missing one.
+        self.run.append(to_dict(event))
+        self.unsaved = trainer.state()
         due = time.monotonic() - self.last_checkpoint >= CHECKPOINT_EVERY
         if due or isinstance(event, Finished) or event.epoch == 0:
-            self.run.write_checkpoint(*trainer.state())
+            self._save()
+
+    def _save(self) -> None:
+        """Write the state after the last finished epoch, unless that has been done."""
+        if self.unsaved is not None:
+            self.run.write_checkpoint(*self.unsaved)
+            self.unsaved = None
             self.last_checkpoint = time.monotonic()
-        self.run.append(to_dict(event))
 
     def _obey(self) -> str:
         """Read the control file, waiting here while the run is paused."""
         command = self.run.requested()
+        if command == "pause":
+            self._save()
         while command == "pause":
             self._report("paused", throttle=self.status.state == "paused")
             time.sleep(0.05)

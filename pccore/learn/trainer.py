@@ -14,6 +14,7 @@ from pccore.compile import Program
 from pccore.errors import DataError
 from pccore.learn.base import Learner, method_named
 from pccore.learn.events import Epoch, Event, Finished, Reason, Step
+from pccore.learn.normalise import normalise
 from pccore.options import option
 from pccore.params import Params
 from pccore.queries import log_partition
@@ -21,6 +22,9 @@ from pccore.queries.subject import tiles
 
 #: Numbers in the value banks of one tile of a full-batch pass: small enough for the cache.
 TRAINING_TILE = 2**21
+
+#: What a checkpoint holds: tensors and numbers.
+Snapshot = tuple[dict[str, Tensor], dict[str, float | int]]
 
 
 @dataclass(frozen=True)
@@ -63,8 +67,9 @@ class Progress:
 class Trainer:
     """Training state of one run; `events` runs it.
 
-    program: changed in place. train, valid: [N, V] with NaN = missing; without validation
-    data the training likelihood decides what is best.
+    program: changed in place, its weights normalised at once. train, valid: [N, V] with
+    NaN = missing; without validation data the training likelihood decides what is best.
+    Raises DataError for data that does not fit.
     """
 
     def __init__(
@@ -82,6 +87,8 @@ class Trainer:
         has_valid = valid is not None and len(valid) > 0
         self.valid = self._rows(valid, "validation") if valid is not None and has_valid else None
         chosen = method_named(method)
+        # Learners add to and blend normalised weights, and Z stays 1 from here on.
+        normalise(program)
         self.learner: Learner = chosen.make(
             program, len(self.train), chosen.options() if method_options is None else method_options
         )
@@ -174,7 +181,7 @@ class Trainer:
 
     # -- checkpoints ---------------------------------------------------------------------
 
-    def state(self) -> tuple[dict[str, Tensor], dict[str, float | int]]:
+    def state(self) -> Snapshot:
         """(tensors, numbers) from which `restore` continues bit for bit on the CPU."""
         tensors = {f"current/{k}": t for k, t in self.program.params.items()}
         tensors |= {f"best/{k}": t for k, t in self.best_params.items()}

@@ -19,7 +19,6 @@ from pccore.structures.base import Shape, Size, Structure
 from pccore.structures.parametrise import RegionOptions, region_circuit, region_size
 from pccore.structures.region_graph import MAX_REGIONS, RegionGraph, offsets
 
-
 #: Depth where none is asked for: the setting of the EiNet paper's timing experiments.
 USUAL_DEPTH = 4
 

@@ -54,9 +54,9 @@ class Server:
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = (home / "server.log").open("wb")
         self.started = time.perf_counter()
+        options = ["--headless", "--port", str(self.port), "--host", "127.0.0.1"]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "pc_workbench", "--headless"]
-            + ["--port", str(self.port), "--host", "127.0.0.1"],  # noqa: RUF005
+            [sys.executable, "-m", "pc_workbench", *options],
             env=os.environ | {"PC_WORKBENCH_HOME": str(home), "PCCORE_DATA": str(data)},
             stdout=self.log,
             stderr=self.log,
