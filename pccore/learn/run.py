@@ -171,8 +171,9 @@ class _Execution:
                     return "stopped"
             self._report("finished", seconds_left=0.0)
             return "finished"
-        except (KeyboardInterrupt, SystemExit):
-            self._save()
+        except BaseException:
+            with contextlib.suppress(PCError):
+                self._save()
             raise
 
     def _record(self, trainer: Trainer, event: Event) -> None:
