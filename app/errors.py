@@ -9,7 +9,8 @@ from collections.abc import Generator
 
 import streamlit as st
 
-from pccore.errors import PCError
+from pc_workbench import navigate
+from pccore.errors import NotFoundError, PCError
 
 _LOG = logging.getLogger("pc_workbench")
 
@@ -24,6 +25,8 @@ def boundary() -> Generator[None]:
         yield
     except PCError as error:
         st.error(sentence(error))
+        if isinstance(error, NotFoundError):  # there is something to choose from
+            navigate.links("gallery")
     except Exception:
         number = secrets.token_hex(4)
         _LOG.exception("problem %s", number)
@@ -40,8 +43,15 @@ def plain(text: str) -> str:
     return text
 
 
+def short(text: str, longest: int = 80) -> str:
+    """A text that somebody else wrote, on one line of bounded length."""
+    line = " ".join(text.split())
+    return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
 def sentence(error: PCError) -> str:
-    """An error's text as a plain sentence."""
+    """An error's text as a plain sentence; one that starts with a file's name keeps it."""
     words = str(error)
-    words = words[:1].upper() + words[1:]
+    if words.partition(" ")[0].isalpha():
+        words = words[:1].upper() + words[1:]
     return plain(words if words.endswith((".", "!", "?", ")")) else words + ".")

@@ -7,6 +7,8 @@ Streamlit would run the files of a folder of that name by itself, without this s
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 import streamlit as st
 
 from pc_workbench.resources import assets_folder
@@ -49,14 +51,22 @@ def _complete() -> None:
     complete.page()
 
 
-pages = {
-    "gallery": st.Page(_gallery, title="Gallery", url_path="gallery", default=True),
-    "build": st.Page(_build, title="Build", url_path="build"),
-    "inspect": st.Page(_inspect, title="Inspect", url_path="inspect"),
-    "train": st.Page(_train, title="Train", url_path="train"),
-    "complete": st.Page(_complete, title="Complete", url_path="complete"),
-}
-navigation = st.navigation({"PC Workbench": list(pages.values())})
+def _first() -> None:
+    st.switch_page(pages["gallery"], query_params=st.query_params.to_dict())
+
+
+pages = MappingProxyType(
+    {
+        "gallery": st.Page(_gallery, title="Gallery", default=True),
+        "build": st.Page(_build, title="Build", url_path="build"),
+        "inspect": st.Page(_inspect, title="Inspect", url_path="inspect"),
+        "train": st.Page(_train, title="Train", url_path="train"),
+        "complete": st.Page(_complete, title="Complete", url_path="complete"),
+    }
+)
+# The default page answers at the root only; who writes its name in the address is led there.
+first = st.Page(_first, title="Gallery", url_path="gallery", visibility="hidden")
+navigation = st.navigation({"PC Workbench": [*pages.values(), first]})
 
 from pc_workbench import navigate, shell  # noqa: E402 - after the navigation is on the screen
 

@@ -10,7 +10,7 @@ import streamlit as st
 from pc_workbench import errors, jobs, state, store
 from pc_workbench.jobs import JobView
 from pc_workbench.views import curves
-from pccore.errors import PCError, RunError
+from pccore.errors import PCError, PropertyError, RunError
 from pccore.graph import Circuit
 from pccore.learn import RunConfig, check_trainable
 from pccore.learn.directory import METRICS
@@ -49,6 +49,13 @@ def use_best(run: str) -> str:
     return title
 
 
+def run_title(run: str) -> str:
+    """What a run trains on what, as markdown. Raises RunError where it is not known any more."""
+    config = jobs.registry().directory(run).config()
+    model = errors.plain(errors.short(config.title or config.model))
+    return f"**{model}** on {errors.plain(errors.short(config.data))}"
+
+
 def trained_title(config: RunConfig, circuit: Circuit) -> str:
     """The title of a trained model: trained twice is not said twice."""
     base = str(circuit.meta.get("title") or config.model).partition(", trained")[0]
@@ -66,6 +73,10 @@ def mismatch(model: str, dataset: str) -> str:
                 f"the dataset {errors.plain(dataset)} has {data.num_variables}."
             )
         check_trainable(circuit, data)
+    except PropertyError as error:
+        # Said of the query that learning asks; the visitor asked for training.
+        needs = error.message.partition(" needs ")[2]
+        return f"Training needs {errors.plain(needs)}." if needs else errors.sentence(error)
     except PCError as error:
         return errors.sentence(error)
     return ""

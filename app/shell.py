@@ -24,6 +24,7 @@ def run(page: Callable[[], None]) -> None:
     with errors.boundary():
         if not state.get().model:
             state.update(model=store.default_model())
+        _known_dataset()
     with errors.boundary():
         page()
     # After the page, which may have changed what is current.
@@ -32,6 +33,15 @@ def run(page: Callable[[], None]) -> None:
     session.beat()
     if session.owns_jobs():
         _heartbeat()
+
+
+def _known_dataset() -> None:
+    """A link may name a dataset that only another server has: widgets could not show it."""
+    known = [info.name for info in store.dataset_infos()]
+    dataset = state.get().dataset
+    if known and dataset not in known:
+        st.toast(f"There is no dataset {errors.plain(errors.short(dataset))} here.")
+        state.choose_dataset(known[0])
 
 
 def _current() -> None:
@@ -43,6 +53,8 @@ def _current() -> None:
         model = "not on this server"
     st.caption("Model")
     st.markdown(errors.plain(model))
+    if store.is_untrained(now.model):
+        st.badge("untrained", color="orange", help="Its parameters are random. Train fits them.")
     st.caption("Dataset")
     st.markdown(errors.plain(now.dataset))
 

@@ -13,12 +13,12 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import streamlit as st
 from PIL import Image
 
-from pc_workbench import paths
+from pc_workbench import errors, paths
 from pc_workbench.views.sheets import contact_sheet
 from pccore import datasets
 from pccore.check import Report, check
@@ -32,6 +32,8 @@ from pccore.graph import Circuit
 _SUFFIX = ".pc.safetensors"
 #: Samples to start with, the best first.
 FIRST_CHOICE = ("digits_pd", "digits_rat")
+#: What the gallery says of a model.
+Verdict = Literal["valid", "valid, not decomposable", "broken"]
 _STORED = re.compile(r"m-[0-9a-f]{16}")
 
 
@@ -46,8 +48,11 @@ class StoredModel:
     created: float
 
 
-def put_model(circuit: Circuit) -> str:
-    """Keep a circuit; the same content gets the same id. Raises FileError, ParameterError."""
+def put_model(circuit: Circuit, *, untrained: bool = False) -> str:
+    """Keep a circuit; the same content gets the same id. Raises FileError, ParameterError.
+
+    untrained: noted beside the file, as what somebody makes of the file later is another matter.
+    """
     buffer = io.BytesIO()
     FORMATS()["pc.safetensors"].save(circuit, buffer)
     content = buffer.getvalue()
@@ -60,6 +65,7 @@ def put_model(circuit: Circuit) -> str:
             "title": str(circuit.meta.get("title", "")),
             "variables": len(circuit.variables),
             "parameters": circuit.num_parameters,
+            "untrained": untrained,
         }
         _write(path.with_name(f"{model}.json"), json.dumps(facts).encode())
     return model
@@ -87,6 +93,16 @@ def model_reference(model: str) -> str:
     return str(model_path(model)) if _STORED.fullmatch(model) else model
 
 
+def is_untrained(model: str) -> bool:
+    """Whether a model was built here and has parameters that no data has shaped yet."""
+    if not _STORED.fullmatch(model):
+        return False
+    with contextlib.suppress(OSError, ValueError):
+        facts = json.loads(_stored_path(model).with_name(f"{model}.json").read_text("utf-8"))
+        return isinstance(facts, dict) and facts.get("untrained") is True
+    return False
+
+
 def models() -> tuple[StoredModel, ...]:
     """The stored models, newest first."""
     found: list[StoredModel] = []
@@ -99,7 +115,7 @@ def models() -> tuple[StoredModel, ...]:
                     found.append(
                         StoredModel(
                             model,
-                            str(facts["title"]) or model,
+                            errors.short(str(facts["title"])) or model,
                             int(facts["variables"]),
                             int(facts["parameters"]),
                             path.stat().st_mtime,
@@ -166,13 +182,21 @@ def get_program(model: str) -> Program:
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _valid(path: str) -> bool:
-    return check(_circuit(path), ("smooth", "consistent", "weights")).valid
+def _verdict(path: str) -> Verdict:
+    report = check(_circuit(path), ("smooth", "consistent", "decomposable", "weights"))
+    if not report.valid:
+        return "broken"
+    return "valid" if report.properties["decomposable"] == "yes" else "valid, not decomposable"
 
 
 def is_valid(model: str) -> bool:
     """Whether a model is smooth, consistent and has legal parameters; quick."""
-    return _valid(str(model_path(model)))
+    return verdict(model) != "broken"
+
+
+def verdict(model: str) -> Verdict:
+    """A word for the gallery; samples and marginals need a decomposable circuit as well."""
+    return _verdict(str(model_path(model)))
 
 
 def get_dataset(name: str) -> Dataset:
@@ -197,7 +221,7 @@ def title_of(model: str) -> str:
     """A short name for people, "" where there is no model."""
     if not model:
         return ""
-    return str(get_circuit(model).meta.get("title") or model)
+    return errors.short(str(get_circuit(model).meta.get("title") or model))
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -193,16 +193,26 @@ def _parts(rows: Array, step: int = 256) -> Iterator[Array]:
 # -- pictures ------------------------------------------------------------------------------
 
 
+def to_pixels(row: Array, image: ImageShape) -> npt.NDArray[np.uint8]:
+    """A row [V] of values 0 .. maximum as uint8 [H, W] or [H, W, 3]; what is missing is black.
+
+    Any other number of channels than one or three is averaged.
+    """
+    values = np.asarray(row, np.float64).reshape(image.height, image.width, image.channels)
+    if image.channels != 3:
+        values = values.mean(-1)
+    scaled = np.nan_to_num(values) * (255.0 / image.maximum)
+    return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+
+
 def to_picture(row: Array, image: ImageShape) -> Image.Image:
     """A row [V] as a picture: grey, colour for three channels; NaN is reddish."""
-    pixels = np.asarray(row, np.float64).reshape(image.height, image.width, image.channels)
-    missing = np.asarray(np.isnan(pixels).any(axis=-1))
-    if image.channels != 3:
-        pixels = pixels.mean(-1, keepdims=True)
-    grey = np.clip(np.nan_to_num(pixels) * (255.0 / image.maximum), 0, 255).round().astype(np.uint8)
+    unknown = np.isnan(np.asarray(row, np.float64))
+    missing = np.any(unknown.reshape(image.height, image.width, image.channels), axis=-1)
+    grey = to_pixels(row, image)
     if not missing.any():
-        return Image.fromarray(grey if image.channels == 3 else grey[..., 0])
-    colour = np.repeat(grey, 3, axis=-1) if grey.shape[-1] == 1 else grey
+        return Image.fromarray(grey)
+    colour = np.repeat(grey[..., None], 3, axis=-1) if grey.ndim == 2 else grey
     reddish = np.array(_MISSING, dtype=np.uint8)
     return Image.fromarray(np.where(missing[..., None], reddish, colour))
 

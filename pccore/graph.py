@@ -187,6 +187,18 @@ class Circuit:
             name = self.variables[variable]
             raise EvidenceError(f"no leaf of the circuit mentions variable {name}") from None
 
+    def root_unit(self, number: int = 0) -> Unit:
+        """The root with this number. Raises NotFoundError."""
+        if not 0 <= number < len(self.roots):
+            raise NotFoundError(
+                f"there is no root {number}; the roots are 0 to {len(self.roots) - 1}"
+            )
+        return self.roots[number]
+
+    def scope_of(self, root: int) -> Scope:
+        """The variables that the root with this number depends on. Raises NotFoundError."""
+        return self.scopes[self.root_unit(root).group]
+
     def variable_index(self, name: str) -> int:
         """Column of a variable. Raises EvidenceError if the name is unknown."""
         try:

@@ -10,8 +10,6 @@ import pytest
 from tests import architecture_rules as rules
 
 ROOT = Path(__file__).resolve().parents[1]
-# Streamlit runs these from the top for every session; what they assign is not shared.
-SCRIPTS = ("app/screens/", "app/main.py")
 # Code that also runs without a browser session: drawing, and training jobs.
 WITHOUT_STREAMLIT = ("app/views/", "app/jobs", "app/worker")
 
@@ -86,7 +84,6 @@ def test_no_mutable_state_is_shared():
     found = [
         violation
         for path, text in files("pccore/**/*.py", "app/**/*.py")
-        if not path.startswith(SCRIPTS)
         for violation in rules.mutable_state(text, path)
     ]
     assert found == []

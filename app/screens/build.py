@@ -117,7 +117,8 @@ def _create(structure: str, dataset: str, options: dict[str, str]) -> None:
     try:
         circuit = build_structure(structure, shape_of(store.get_dataset(dataset)), options)
         title = f"{circuit.meta['title']} for {dataset}"
-        state.choose_model(store.put_model(circuit.with_meta({**circuit.meta, "title": title})))
+        circuit = circuit.with_meta({**circuit.meta, "title": title})
+        state.choose_model(store.put_model(circuit, untrained=True))
         st.session_state[_MADE] = (title, "")
     except PCError as error:
         st.session_state[_MADE] = ("", errors.sentence(error))

@@ -7,7 +7,8 @@ import streamlit as st
 from pc_workbench import controls, navigate, state, store
 from pc_workbench.components.thumbs import thumb_strip
 from pc_workbench.screens.complete_canvas import canvas, chosen
-from pc_workbench.views.completion import fits, image_shape, to_pixels
+from pc_workbench.views.completion import fits, image_shape
+from pccore.complete import to_pixels
 from pccore.datasets import Dataset, ImageShape
 from pccore.errors import PCError
 from pccore.graph import Circuit
@@ -19,7 +20,12 @@ _SPLITS = ("test", "valid", "train")
 def page() -> None:
     """Draw the page."""
     model = state.get().model
-    circuit = store.get_circuit(model) if model else None
+    circuit: Circuit | None = None
+    try:
+        circuit = store.get_circuit(model) if model else None
+    except PCError:
+        st.title("Complete")
+        raise
     grid = image_shape(circuit) if circuit else None
     if circuit is None or grid is None:
         st.title("Complete")

@@ -14,7 +14,8 @@ import streamlit as st
 from pc_workbench import errors, state, store
 from pc_workbench.components import Panel, paint_canvas, read_mask
 from pc_workbench.views import masks
-from pc_workbench.views.completion import Completion, Picture, complete, to_pixels
+from pc_workbench.views.completion import Completion, Picture, complete
+from pccore.complete import to_pixels
 from pccore.datasets import ImageShape
 from pccore.errors import PCError
 
@@ -107,36 +108,40 @@ def _untouched(picture: np.ndarray) -> list[Panel]:
 
 def _panels(found: Completion) -> list[Panel]:
     panels: list[Panel] = []
+    log = _log(found)
     if found.mpe is not None:
         quality = "exact" if found.exact else "bound"
-        panels.append(Panel("MPE", found.mpe.image, _caption(quality, found.mpe), True))
+        panels.append(Panel("MPE", found.mpe.image, _caption(quality, found.mpe, log), True))
     if found.mean is not None:
         panels.append(
-            Panel("Posterior mean", found.mean.image, _caption("exact", found.mean), True)
+            Panel("Posterior mean", found.mean.image, _caption("exact", found.mean, log), True)
         )
     for number, one in enumerate(found.samples, 1):
-        panels.append(
-            Panel(f"Sample {number}", one.image, _nats("log P", one.log_probability), False)
-        )
+        panels.append(Panel(f"Sample {number}", one.image, _nats(log, one.log_probability), False))
     if found.deviation is not None:
         panels.append(Panel("Uncertainty", found.deviation, "white: σ ≥ 127", False))
     return panels
 
 
-def _caption(quality: str, picture: Picture) -> str:
+def _caption(quality: str, picture: Picture, log: str) -> str:
     parts = [quality]
     if picture.log_probability is not None:
-        parts.append(_nats("log P", picture.log_probability))
+        parts.append(_nats(log, picture.log_probability))
     if picture.mse is not None:
         parts.append(f"MSE {picture.mse:.0f}")
     return " · ".join(parts)
 
 
 def _summary(found: Completion) -> str:
-    parts = [_nats("log P(visible)", found.log_visible) + " nats"]
+    parts = [_nats(f"{_log(found)}(visible)", found.log_visible) + " nats"]
     if found.log_truth is not None:
-        parts.append(_nats("log P(truth | visible)", found.log_truth) + " nats")
+        parts.append(_nats(f"{_log(found)}(truth | visible)", found.log_truth) + " nats")
     return " · ".join(parts)
+
+
+def _log(found: Completion) -> str:
+    """A small p is a density."""
+    return "log p" if found.density else "log P"
 
 
 def _nats(name: str, value: float | None) -> str:

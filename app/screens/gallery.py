@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 import streamlit as st
 
@@ -15,6 +17,14 @@ from pccore.files import SampleModel, describe, load_bytes
 
 COLUMNS = 3
 RECENT = 6  # stored models that are shown
+#: Colour and explanation of the badge of a model.
+BADGES: Mapping[store.Verdict, tuple[Any, str | None]] = MappingProxyType(
+    {
+        "valid": ("green", None),
+        "valid, not decomposable": ("orange", "Every probability is right, samples are refused."),
+        "broken": ("red", "Inspect shows where."),
+    }
+)
 _UPLOAD = "pcw_upload"
 _REFUSED = "pcw_upload_refused"
 
@@ -40,13 +50,13 @@ def _models() -> None:
     samples = store.samples()
     if not samples:
         st.info("No sample models are installed. Build one, or upload a file.")
-    first = store.default_model()
-    whole = [one for one in samples if store.is_valid(one.name)]
-    broken = [one for one in samples if one not in whole]
-    _cards(sorted(whole, key=lambda one: one.name != first))
-    if broken:
+    whole = [one for one in samples if store.verdict(one.name) == "valid"]
+    # What was trained comes first, and what is only half broken last.
+    _cards(sorted(whole, key=lambda one: one.name not in store.FIRST_CHOICE))
+    rest = [one for one in samples if one not in whole]
+    if rest:
         st.subheader("Broken on purpose")
-        _cards(broken)
+        _cards(sorted(rest, key=lambda one: store.verdict(one.name) != "broken"))
     stored = store.models()[:RECENT]
     if stored:
         st.subheader("Built and trained here")
@@ -78,10 +88,9 @@ def _sample_card(sample: SampleModel) -> None:
             help=errors.plain(sample.story) if rest else None,
         )
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            if store.is_valid(sample.name):
-                st.badge("valid", color="green")
-            else:
-                st.badge("broken", color="red", help="Inspect shows where.")
+            verdict = store.verdict(sample.name)
+            colour, help_ = BADGES[verdict]
+            st.badge(verdict, color=colour, help=help_)
             st.caption(
                 f"{sizes.plural(info.variables, 'variable')} · {sizes.plural(info.units, 'unit')}",
                 help=sizes.plural(info.parameters, "parameter"),
@@ -160,7 +169,7 @@ def _uploaded() -> None:
         if not circuit.meta.get("title"):
             circuit = circuit.with_meta({**circuit.meta, "title": file.name[:80]})
         state.choose_model(store.put_model(circuit))
-        st.session_state[_REFUSED] = ("", str(circuit.meta["title"]))
+        st.session_state[_REFUSED] = ("", errors.short(str(circuit.meta["title"])))
     except PCError as error:
         st.session_state[_REFUSED] = (errors.sentence(error), "")
 

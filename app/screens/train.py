@@ -36,7 +36,12 @@ def page() -> None:
         if now.run:
             train_run.show(now.run)
         elif ready:
-            st.info("Press Start: the curves of training and validation appear here.")
+            title = errors.plain(store.title_of(now.model))
+            fresh = " is **untrained**" if store.is_untrained(now.model) else ""
+            st.info(
+                f"**{title}**{fresh or ' is the model'}. Press Start: "
+                "the curves of training and validation appear here."
+            )
     mine = controls.chosen("training", method.options)
     shared = controls.chosen("training", TrainOptions)
     if ready:
@@ -96,12 +101,17 @@ def _ready(model: str, dataset: str) -> bool:
         st.info("Choose a model in the Gallery, or build one for your data.")
         navigate.links("gallery", "build")
         return False
+    circuit = store.get_circuit(model)
+    store.get_dataset(dataset)  # what is missing altogether is an error of another kind
     problem = runs.mismatch(model, dataset)
     if not problem:
         return True
     st.warning(problem)
+    if not store.is_valid(model):
+        navigate.links("inspect", label="See the violations on {}")
+        return False
     with st.container(horizontal=True):
-        for name in runs.fitting(store.get_circuit(model))[:3]:
+        for name in runs.fitting(circuit)[:3]:
             if name != dataset:
                 st.button(
                     f"Use the dataset {errors.plain(name)}",

@@ -30,26 +30,44 @@ COLOURS: Mapping[str, Any] = {
 
 def show(run: str) -> None:
     """Progress, curve and buttons of a run."""
-    view = jobs.registry().view(run)
+    try:
+        view, title = jobs.registry().view(run), runs.run_title(run)
+    except PCError as error:
+        _gone(error)
+        return
     done = st.session_state.pop(_DONE, "")
     if done:
-        with st.container(border=True, gap="small"):
-            st.markdown(done)
+        with st.container(border=True, horizontal=True, vertical_alignment="center"):
+            st.markdown(done, width="stretch")
             navigate.links("inspect", "complete")
     tick = TICK if view.state in LIVE else SLOW_TICK if view.state == "paused" else None
-    st.fragment(_live, run_every=tick)(run, view.state)
+    st.fragment(_live, run_every=tick)(run, view.state, title)
 
 
-def _live(run: str, drawn: str) -> None:
+def _close() -> None:
+    state.update(run="")
+
+
+def _gone(error: PCError) -> None:
+    """A run that cannot be shown: its folder was removed, or the link is of another server."""
+    st.warning(f"{errors.sentence(error)} Start another, or choose one of the list.")
+    st.button("Close this run", on_click=_close)
+
+
+def _live(run: str, drawn: str, title: str) -> None:
     """One look. drawn: the state when the page was drawn; its change redraws the page."""
     with errors.boundary():
-        view = jobs.registry().view(run)
-        if _DONE in st.session_state:  # the sidebar, too, has to show the new model
+        try:
+            view = jobs.registry().view(run)
+        except PCError:
+            st.rerun()  # it is gone: the page says so
+        # The rest of the page has to show a new model, or that the run was closed.
+        if _DONE in st.session_state or state.get().run != run:
             st.rerun()
         if (view.state in LIVE, view.state == "paused") != (drawn in LIVE, drawn == "paused"):
             st.rerun()
         events = runs.events(view)
-        _headline(view)
+        _headline(view, title)
         _buttons(view, bool(curves.best(events)))
         _scores(events)
         live_chart(
@@ -65,20 +83,20 @@ def _live(run: str, drawn: str) -> None:
             _numbers(run, events)
 
 
-def _headline(view: JobView) -> None:
+def _headline(view: JobView, title: str) -> None:
     status = view.status
     words = {"queued": f"queued, number {view.position}", "starting": "starting a process"}
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(words.get(view.state, view.state), color=COLOURS.get(view.state, "blue"))
-        left = f" · {sizes.duration(status.seconds_left)} left" if view.state == "running" else ""
-        if status.epochs:
-            st.caption(
-                f"epoch {status.epoch} of {status.epochs} · {sizes.rate(status.rate)} rows/s{left}"
-            )
+        st.markdown(title, width="stretch")
+        if view.state not in LIVE:
+            st.button("Close", type="tertiary", on_click=_close)
     if view.message:
         st.error(errors.plain(view.message))
     part = 1.0 if view.state == "finished" else status.epoch / max(1, status.epochs)
-    st.progress(min(1.0, part))
+    left = f" · {sizes.duration(status.seconds_left)} left" if view.state == "running" else ""
+    text = f"epoch {status.epoch} of {status.epochs} · {sizes.rate(status.rate)} rows/s{left}"
+    st.progress(min(1.0, part), text=text if status.epochs else None)
 
 
 def _scores(events: curves.Events) -> None:
@@ -113,7 +131,9 @@ def _buttons(view: JobView, has_model: bool) -> None:
             args=(run,),
         )
         if state_ == "finished" and has_model:
-            st.caption("Finished. The best model is ready.")
+            early = view.status.epoch < view.status.epochs
+            why = "Stopped early, as it no longer improved" if early else "Finished"
+            st.caption(f"{why}. The best model is ready.")
 
 
 def _do(what: str, run: str) -> None:

@@ -12,9 +12,13 @@ import torch
 from pc_workbench.views.masks import evidence_of
 from pccore import queries
 from pccore.compile import Program
+from pccore.complete import mean_squared_error, to_pixels
 from pccore.datasets import Dataset, ImageShape
 from pccore.errors import DataError
 from pccore.graph import Circuit
+
+#: Largest value that a pixel may have: 16 bits.
+LARGEST_VALUE = 65_535
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +38,7 @@ class Completion:
     mpe, mean, samples: None or empty where not asked for. deviation: posterior standard deviation
     as a picture, uint8, white at `deviation_scale` (in values of 0..255). log_visible: log P of
     the visible pixels. log_truth: log P(true hidden pixels | visible). exact: whether the MPE is.
+    density: pixels are real numbers, so that these are densities and may be above 0.
     """
 
     evidence: np.ndarray
@@ -45,6 +50,7 @@ class Completion:
     log_visible: float
     log_truth: float | None
     exact: bool
+    density: bool
 
 
 def image_shape(circuit: Circuit, dataset: Dataset | None = None) -> ImageShape | None:
@@ -64,7 +70,7 @@ def image_shape(circuit: Circuit, dataset: Dataset | None = None) -> ImageShape 
     if height * width * channels != len(circuit.variables) or channels not in (1, 3):
         return None
     maximum = noted.get("maximum")
-    if not isinstance(maximum, int | float) or not maximum >= 1:
+    if not isinstance(maximum, int | float) or not 1 <= maximum <= LARGEST_VALUE:
         states = circuit.domain(0).states
         image = dataset.image if dataset else None
         maximum = image.maximum if image else (states or 256) - 1
@@ -77,13 +83,6 @@ def fits(dataset: Dataset, grid: ImageShape) -> bool:
     if image is None or image.maximum > grid.maximum:
         return False
     return (image.height, image.width, image.channels) == (grid.height, grid.width, grid.channels)
-
-
-def to_pixels(values: np.ndarray, grid: ImageShape) -> np.ndarray:
-    """A row of values 0..maximum as uint8 [H, W] or [H, W, 3]; missing values are black."""
-    shape = (grid.height, grid.width) + ((grid.channels,) if grid.channels > 1 else ())
-    scaled = np.nan_to_num(np.asarray(values, dtype=np.float64)) * (255.0 / grid.maximum)
-    return np.clip(np.rint(scaled), 0, 255).astype(np.uint8).reshape(shape)
 
 
 def complete(
@@ -121,8 +120,8 @@ def complete(
     average: np.ndarray | None = None
     spread: np.ndarray | None = None
     if deviation:
-        beliefs = queries.marginals(program, evidence)
-        average, spread = beliefs.mean[0].numpy(), beliefs.variance[0].sqrt().numpy()
+        _, means, variances = queries.posterior_moments(program, evidence)
+        average, spread = means[0].numpy(), variances[0].sqrt().numpy()
     elif mean:
         average = queries.posterior_mean(program, evidence)[0].numpy()
     # One pass for all probabilities; S(visible) cancels the partition function of the others.
@@ -139,7 +138,7 @@ def complete(
         evidence=evidence,
         mpe=pictures[0] if mpe else None,
         mean=None
-        if average is None
+        if average is None or not mean
         else Picture(to_pixels(average, grid), None, _error(average, row, hidden, grid)),
         samples=tuple(pictures[1 if mpe else 0 :]),
         deviation=None if spread is None else to_pixels(np.minimum(spread * 2, grid.maximum), grid),
@@ -147,15 +146,13 @@ def complete(
         log_visible=visible,
         log_truth=chances[0] if math.isfinite(chances[0]) else None,
         exact=exact,
+        density=program.circuit.domain(0).kind == "real",
     )
 
 
 def _error(
     values: np.ndarray, truth: np.ndarray, hidden: np.ndarray, grid: ImageShape
 ) -> float | None:
-    """Mean squared error over the hidden values that are known, on the scale 0..255."""
-    known = hidden & ~np.isnan(truth)
-    if not known.any():
-        return None
-    difference = (values[known] - truth[known]) * (255.0 / grid.maximum)
-    return float(np.mean(difference**2))
+    """The error that a caption shows, None where no hidden value is known."""
+    error = mean_squared_error(truth, values, hidden, grid)
+    return None if math.isnan(error) else error

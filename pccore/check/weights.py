@@ -17,6 +17,8 @@ from pccore.reference import edge_rows
 
 #: How far from one the weights of a normalised sum may be (float32 rounding).
 TOLERANCE = 1e-4
+#: Parameter tensors of at most this many numbers are checked together.
+_SMALL = 2**14
 
 
 def check_weights(circuit: Circuit, findings: Findings) -> frozenset[int]:
@@ -89,13 +91,14 @@ def _check_sum(circuit: Circuit, position: int, group: SumGroup, findings: Findi
 
 
 def _illegal_leaves(circuit: Circuit, family: LeafFamily, positions: list[int]) -> Iterable[int]:
-    """The leaf groups that the family rejects; one call where all are legal."""
+    """The leaf groups that the family rejects; one call for all the small ones if legal."""
     shape = family.parameter_shape
-    tensors = {circuit.groups[p].name: _leaf_params(circuit, p) for p in positions}
-    together = torch.cat([tensor.reshape(-1, *shape) for tensor in tensors.values()])
-    if _legal(family, together):
-        return []
-    return [p for p in positions if not _legal(family, tensors[circuit.groups[p].name])]
+    tensors = {p: _leaf_params(circuit, p) for p in positions}
+    small = [p for p in positions if tensors[p].numel() <= _SMALL]
+    # Copies of large tensors would cost more than the calls that they save.
+    if small and _legal(family, torch.cat([tensors[p].reshape(-1, *shape) for p in small])):
+        tensors = {p: tensor for p, tensor in tensors.items() if tensor.numel() > _SMALL}
+    return [p for p, tensor in tensors.items() if not _legal(family, tensor)]
 
 
 def _leaf_params(circuit: Circuit, position: int) -> Tensor:

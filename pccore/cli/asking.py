@@ -181,7 +181,7 @@ def _derivatives(
         )
     circuit.validate_params()
     trace = reference.evaluate(circuit, evidence)
-    down = reference.log_derivatives(circuit, trace, circuit.roots[options.root])
+    down = reference.log_derivatives(circuit, trace, circuit.root_unit(options.root))
     derivatives: dict[str, float] = {}
     values: dict[str, float] = {}
     with np.errstate(over="ignore"):

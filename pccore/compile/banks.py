@@ -12,7 +12,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from pccore.compile.plan import BankSpec
+from pccore.compile.plan import ONE_HOT_LIMIT, BankSpec
 from pccore.errors import ParameterError
 from pccore.graph import Circuit, SparseEdges, SumGroup
 from pccore.leaves.base import LeafFamily
@@ -23,8 +23,6 @@ IMPOSSIBLE = -1e30
 SHIFT_ERROR = 0.02
 #: Weights above this are scaled before they meet the reciprocal of a small sum.
 LARGE_WEIGHT = 1e6
-#: One-hot leaves with at most this many categories use a matrix product, larger ones a gather.
-ONE_HOT_LIMIT = 32
 
 
 class ParameterBank(Protocol):

@@ -23,12 +23,14 @@ class Pass:
 
     values: banks of log-values. observed, x: [B, V], x is 0 where not observed. kept:
     what a layer wants again in the flow pass, by layer number. mode: "sum" or "max".
+    complete: nothing is missing.
     """
 
     x: Tensor
     observed: Tensor
     values: dict[int, Tensor]
     mode: str = "sum"
+    complete: bool = False
     kept: dict[int, tuple[Tensor, ...]] = field(default_factory=dict[int, tuple[Tensor, ...]])
 
     @property

@@ -18,6 +18,9 @@ from pccore.compile.layers import Choice, Layer, Pass
 from pccore.compile.plan import LayerSpec
 from pccore.leaves.base import LeafFamily, Support
 
+#: Parameters of active leaves that are gathered at once.
+CHOICE_CHUNK = 2**23
+
 
 class LeafLayer(Layer):
     """Leaf groups of one family, d variables and K units each."""
@@ -50,9 +53,13 @@ class LeafLayer(Layer):
         flat = data.index_select(1, self.variables.reshape(-1))
         return flat.reshape(data.shape[0], *self.variables.shape).transpose(0, 1)
 
-    def _data(self, state: Pass) -> tuple[Tensor, Tensor]:
-        """(x, observed), each [G, B, d]; x is 0 where it is missing or impossible here."""
-        x, observed = self._columns(state.x), self._columns(state.observed)
+    def _data(self, state: Pass) -> tuple[Tensor, Tensor | None]:
+        """(x, observed), each [G, B, d]; x is 0 where it is missing or impossible here.
+
+        observed is None where nothing is missing, which saves the passes over it.
+        """
+        x = self._columns(state.x)
+        observed = None if state.complete else self._columns(state.observed)
         if self._partial:
             x = torch.where(self.bank.family.support.contains(x), x, 0.0)
         if self.bank.shift is not None:
@@ -64,9 +71,9 @@ class LeafLayer(Layer):
     def _table_rows(self, state: Pass) -> Tensor:
         """Gather index [G, B, d]; missing values point to the row of zeros."""
         x, observed = self._data(state)
-        start = self._table_start.unsqueeze(1)
+        index = x.long() + self._table_start.unsqueeze(1)
         last = self.bank.coefficients.shape[0] - 1
-        return torch.where(observed, start + x.long(), last)
+        return index if observed is None else torch.where(observed, index, last)
 
     def _statistics(self, state: Pass) -> Tensor:
         """T(x) as [G, B, d * S], 0 where missing."""
@@ -75,7 +82,9 @@ class LeafLayer(Layer):
         if self.bank.shift is not None:
             x = x - self.rows.of(self.bank.shift).squeeze(2).unsqueeze(1)
         statistics = self.bank.family.sufficient_statistics(x)
-        return (statistics * observed.unsqueeze(-1)).flatten(-2)
+        if observed is not None:
+            statistics = statistics * observed.unsqueeze(-1)
+        return statistics.flatten(-2)
 
     def up(self, state: Pass, keep: bool) -> None:
         """Log-densities; a missing variable contributes 0."""
@@ -95,8 +104,10 @@ class LeafLayer(Layer):
             torch.bmm(kept, self.rows.of(self.bank.coefficients), out=out)
             if self._has_base:
                 x, observed = self._data(state)
-                out += (self.bank.family.log_base(x) * observed).sum(-1, keepdim=True)
-            out[out < IMPOSSIBLE / 2] = -torch.inf
+                base = self.bank.family.log_base(x)
+                out += (base if observed is None else base * observed).sum(-1, keepdim=True)
+            if self.bank.shift is None:  # the densities of the others are never 0
+                out[out < IMPOSSIBLE / 2] = -torch.inf
         if self._partial:
             x, observed = self._columns(state.x), self._columns(state.observed)
             outside = observed & ~self.bank.family.support.contains(x)
@@ -117,8 +128,8 @@ class LeafLayer(Layer):
         out.zero_()
         for j in range(x.shape[-1]):
             values = self.bank.family.log_prob(self._moved(x, j), params[:, j].unsqueeze(1))
-            out += torch.where(observed[..., j, None], values, 0.0)
-        return torch.where(observed, x, torch.nan)
+            out += values if observed is None else torch.where(observed[..., j, None], values, 0.0)
+        return x if observed is None else torch.where(observed, x, torch.nan)
 
     def _flow_each(self, x: Tensor, incoming: Tensor, statistics: Tensor) -> None:
         """What `flow` does, for units with their own shifts."""
@@ -158,12 +169,19 @@ class LeafLayer(Layer):
 
     def choose(self, state: Pass, choice: Choice) -> None:
         """Fill the missing variables of the active leaves: draws, or modes."""
+        active = self.active(choice)
+        # Each active leaf needs its parameters once more.
+        width = self.bank.values[0, :, 0].numel()
+        for rows, samples, units in zip(
+            *(column.split(max(1, CHOICE_CHUNK // width)) for column in active), strict=True
+        ):
+            self._fill(state, choice, rows, samples, units)
+
+    def _fill(
+        self, state: Pass, choice: Choice, rows: Tensor, samples: Tensor, units: Tensor
+    ) -> None:
         assert self.rows is not None
-        rows, samples, units = self.active(choice)
-        if not len(rows):
-            return
-        numbers = self.rows.numbers(rows)
-        params = self.bank.values[numbers, :, units]  # [n, d, *P]
+        params = self.bank.values[self.rows.numbers(rows), :, units]  # [n, d, *P]
         family = self.bank.family
         if choice.generator is None:
             filled = family.mode(params)

@@ -11,6 +11,7 @@ Peharz et al. 2020, eq. 5): its K^2 values are never stored.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
@@ -18,8 +19,14 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from pccore.errors import ParameterError
 from pccore.graph import Circuit, LeafGroup, ProductGroup, SparseEdges, SumGroup
 from pccore.leaves.base import LeafFamily
+
+#: One-hot leaves with at most this many categories use a matrix product, larger ones a gather.
+ONE_HOT_LIMIT = 32
+#: Numbers that the work of all layers for one tile of samples may need.
+WORK = 2**26
 
 LayerKind = Literal["leaf", "einsum", "dense", "mix", "hadamard", "kronecker", "sparse"]
 
@@ -38,7 +45,8 @@ class LayerSpec:
     groups: positions, in slot order. size: units per group. first: first slot of the
     layer in the bank of its size. inputs: for each group its input addresses (those of the
     fused product for "einsum"). parameters: index of the parameter bank, or None.
-    rows: the row of each group in the parameter bank.
+    rows: the row of each group in the parameter bank. work: numbers that a sample needs
+    besides its values: pairs, statistics, gathered inputs.
     """
 
     kind: LayerKind
@@ -48,6 +56,7 @@ class LayerSpec:
     inputs: tuple[tuple[Address, ...], ...]
     parameters: int | None
     rows: tuple[int, ...]
+    work: int
 
 
 @dataclass(frozen=True)
@@ -82,6 +91,13 @@ class Plan:
         """Numbers that one sample occupies in the value banks."""
         return sum(size * slots for size, slots in self.slots.items())
 
+    def rows_within(self, budget: int, banks: int = 1) -> int:
+        """Samples, at least one, whose value banks (so many of them) hold `budget` numbers
+        and whose work fits as well."""
+        values = budget // max(1, banks * self.values_per_sample)
+        work = WORK // max(1, sum(layer.work for layer in self.layers))
+        return max(1, min(values, work))
+
 
 def make_plan(circuit: Circuit) -> Plan:
     """Plan the evaluation of every group from which a root can be reached."""
@@ -111,6 +127,7 @@ def make_plan(circuit: Circuit) -> Plan:
                 inputs=inputs,
                 parameters=spots[0][0] if spots[0] else None,
                 rows=tuple(spot[1] for spot in spots if spot),
+                work=sum(_work(circuit, g, key[1]) for g in members),
             )
         )
     return Plan(tuple(layers), addresses, fused, dict(slots), banks)
@@ -194,6 +211,18 @@ def _buckets(
     return sorted(buckets.items(), key=lambda item: (item[0][0], item[1][0]))
 
 
+def _work(circuit: Circuit, g: int, kind: LayerKind) -> int:
+    group = circuit.groups[g]
+    if isinstance(group, LeafGroup):
+        statistics = group.family.num_statistics
+        looked_up = group.family.one_hot and statistics > ONE_HOT_LIMIT
+        return len(group.variables) * (1 if looked_up else statistics)
+    if isinstance(group.edges, SparseEdges):
+        return len(group.edges.children)
+    sizes = [circuit.groups[i].size for i in _effective_inputs(circuit, g, kind)]
+    return math.prod(sizes) if kind in ("einsum", "kronecker") else sum(sizes)
+
+
 def _parameter(circuit: Circuit, g: int) -> str | None:
     group = circuit.groups[g]
     return None if isinstance(group, ProductGroup) else group.parameter
@@ -208,23 +237,31 @@ def _parameter_banks(
     """
     keys: dict[Hashable, list[str]] = {}
     kinds: dict[Hashable, tuple[Literal["weights", "sparse", "leaf"], LeafFamily | None]] = {}
-    seen = set[str]()
+    users: dict[str, tuple[int, Hashable]] = {}
     for position in order:
         group = circuit.groups[position]
-        if isinstance(group, ProductGroup) or group.parameter in seen:
+        if isinstance(group, ProductGroup):
             continue
-        seen.add(group.parameter)
         key: Hashable
         if isinstance(group, LeafGroup):
             key = ("leaf", group.family, len(group.variables), group.size)
             kinds[key] = ("leaf", group.family)
         elif isinstance(group.edges, SparseEdges):
-            key = ("sparse", group.parameter)
+            key = ("sparse", group.parameter, group.edges.offsets.tobytes())
             kinds[key] = ("sparse", None)
         else:
             key = ("weights", circuit.parameter_shape(group))
             kinds[key] = ("weights", None)
-        keys.setdefault(key, []).append(group.parameter)
+        first, used_as = users.setdefault(group.parameter, (position, key))
+        if used_as != key:
+            raise ParameterError(
+                f"parameter {group.parameter!r} is that of {circuit.groups[first].name} already, "
+                "which uses it in another way",
+                where=group.name,
+                hint="only groups of the same kind and shape can be tied",
+            )
+        if first == position:
+            keys.setdefault(key, []).append(group.parameter)
     banks: list[BankSpec] = []
     bank_of: dict[str, tuple[int, int]] = {}
     for number, (key, ids) in enumerate(keys.items()):

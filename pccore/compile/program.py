@@ -123,7 +123,8 @@ class Program:
         mode "max" computes max-product values instead. keep=True prepares for `flows`.
         """
         data, observed = self.observe(x)
-        state = Pass(data, observed, self._new_banks(len(data)), mode)
+        complete = bool(observed.all())
+        state = Pass(data, observed, self._new_banks(len(data)), mode, complete)
         for layer in self.layers:
             if mode == "max":
                 layer.up_max(state)
@@ -132,9 +133,10 @@ class Program:
         return state
 
     def root_values(self, state: Pass, root: int = 0) -> Tensor:
-        """Log-values [B] of the given root."""
-        unit = self.circuit.roots[root]
-        return self.log_values(state, unit.group)[:, unit.index]
+        """Log-values [B] of the given root. Raises NotFoundError if there is none."""
+        unit = self.circuit.root_unit(root)
+        # A view would keep the values of all units alive.
+        return self.log_values(state, unit.group)[:, unit.index].clone()
 
     def log_values(self, state: Pass, group: int) -> Tensor:
         """Log-values [B, size] of a group, by the address book."""
@@ -169,7 +171,7 @@ class Program:
         A state can be used once: its kept tensors are consumed.
         """
         flows = {size: torch.zeros_like(bank) for size, bank in state.values.items()}
-        unit = self.circuit.roots[root]
+        unit = self.circuit.root_unit(root)
         address = self.plan.addresses[unit.group]
         possible = ~torch.isinf(self.root_values(state, root))
         start = possible.to(self.dtype)
@@ -197,7 +199,7 @@ class Program:
             size: torch.full((slots, state.samples), -1, dtype=torch.long, device=self.device)
             for size, slots in self.plan.slots.items()
         }
-        unit = self.circuit.roots[root]
+        unit = self.circuit.root_unit(root)
         address = self.plan.addresses[unit.group]
         active[address.bank][address.slot] = unit.index
         missing = torch.full_like(state.x, torch.nan)
@@ -216,6 +218,7 @@ def compile_circuit(
 ) -> Program:
     """Compile for one device; dtype float32 by default, torch.float64 for exactness.
 
-    Raises ParameterError if a parameter is missing, misshapen or illegal.
+    Raises ParameterError if a parameter is missing, misshapen, illegal, too large for the
+    dtype, or shared by groups that cannot share it.
     """
     return Program(circuit, device, dtype)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +12,17 @@ from numpy.typing import NDArray
 from pccore.errors import DataError
 from pccore.leaves.base import Support
 
-if TYPE_CHECKING:
-    from pccore.datasets.base import Dataset
-
 #: A column of integers 0..C-1 is taken as finite up to this C, above as a count.
 MAX_STATES = 257
 
 _BLOCK = 2**20
+
+
+class _Table(Protocol):
+    """The part of a Dataset that is asked here."""
+
+    @property
+    def num_variables(self) -> int: ...
 
 
 def guess_supports(*parts: NDArray[Any]) -> tuple[Support, ...]:
@@ -52,7 +56,7 @@ def guess_supports(*parts: NDArray[Any]) -> tuple[Support, ...]:
 
 
 def check_columns(
-    data: Dataset | NDArray[Any], variables: int | Sequence[str], where: str = "data"
+    data: _Table | NDArray[Any], variables: int | Sequence[str], where: str = "data"
 ) -> None:
     """Raise DataError unless the data have a column for each variable of a circuit.
 

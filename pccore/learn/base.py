@@ -16,6 +16,9 @@ from pccore.compile import Program
 from pccore.discovery import instances_in
 from pccore.errors import NotFoundError
 
+#: Numbers in the value banks of one tile of a batch, whatever the batch size.
+LARGEST_TILE = 2**25
+
 
 @dataclass(frozen=True)
 class BatchResult:
@@ -81,10 +84,13 @@ def method_named(name: str) -> Method:
 
 @torch.no_grad()
 def expected_counts(program: Program, x: Tensor, statistics: list[Tensor]) -> BatchResult:
-    """E-step: one up and one flow pass over x, added to `statistics`."""
-    state = program.evaluate(x, keep=True)
-    values = program.root_values(state)
-    possible = ~torch.isinf(values)
-    program.flows(state, statistics)
-    total = torch.where(possible, values, 0.0).double().sum()
-    return BatchResult(float(total), len(x), int((~possible).sum()))
+    """E-step: one up and one flow pass over x, added to `statistics`; large batches in tiles."""
+    total, impossible = 0.0, 0
+    for tile in x.split(program.plan.rows_within(LARGEST_TILE)):
+        state = program.evaluate(tile, keep=True)
+        values = program.root_values(state)
+        possible = ~torch.isinf(values)
+        program.flows(state, statistics)
+        total += float(torch.where(possible, values, 0.0).double().sum())
+        impossible += int((~possible).sum())
+    return BatchResult(total, len(x), impossible)

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from pccore.compile import Program
 from pccore.learn.base import BatchResult, Learner, Method, expected_counts
 from pccore.options import option
+
+#: Rows whose counts are added up in the program's own precision.
+MOST_COUNTS = 2**17
 
 
 @dataclass(frozen=True)
@@ -46,17 +50,38 @@ class FullEM(Learner):
         super().__init__(program, rows)
         self.options = options
         self._statistics = program.zero_statistics()
+        #: Rows in `_statistics`; those before are in `_totals`, in float64.
+        self._recent = 0
+        self._totals: list[Tensor] = []
 
     def batch(self, x: Tensor) -> BatchResult:
         """Accumulate expected counts."""
+        self._recent += len(x)
+        if self._recent > MOST_COUNTS:
+            self._set_aside()
+            self._recent = len(x)
         return expected_counts(self.program, x, self._statistics)
+
+    def _set_aside(self) -> None:
+        """Add the counts to the float64 totals before small ones get lost in large ones."""
+        if not self._totals:
+            self._totals = [torch.zeros_like(s, dtype=torch.float64) for s in self._statistics]
+        for total, statistics in zip(self._totals, self._statistics, strict=True):
+            total += statistics
+            statistics.zero_()
 
     def end_epoch(self) -> None:
         """M-step."""
+        if self._totals:
+            self._set_aside()
+            for total, statistics in zip(self._totals, self._statistics, strict=True):
+                statistics.copy_(total)
+            self._totals = []
         for bank, statistics in zip(self.program.banks, self._statistics, strict=True):
             if bank.trainable:
                 bank.set(bank.m_step(statistics, self.options.pseudocount))
             statistics.zero_()
+        self._recent = 0
 
 
 class OnlineEM(Learner):

@@ -17,7 +17,7 @@ import torch
 from pccore import __version__
 from pccore.compile import compile_circuit
 from pccore.datasets import Dataset, check_columns, check_support, load
-from pccore.errors import PCError, RunError
+from pccore.errors import DataError, PCError, RunError
 from pccore.graph import Circuit
 from pccore.learn.base import method_named
 from pccore.learn.directory import RunConfig, RunDirectory, State, Status
@@ -79,6 +79,10 @@ def check_trainable(circuit: Circuit, dataset: Dataset) -> None:
     circuit.validate_params()
     require(circuit, "sample")
     check_columns(dataset, len(circuit.variables), where=dataset.name)
+    unmentioned = [v for v in range(len(circuit.variables)) if v not in circuit.domains]
+    if unmentioned:
+        name = circuit.variables[unmentioned[0]]
+        raise DataError(f"no leaf of the circuit mentions variable {name}", where=dataset.name)
     supports = [circuit.domain(v) for v in range(len(circuit.variables))]
     for split in ("train", "valid"):
         check_support(dataset.split(split), supports, dataset.variables, f"{dataset.name}:{split}")

@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 
 from pccore.compile import Program
+from pccore.datasets import check_support
 from pccore.errors import DataError
 from pccore.learn.base import Learner, method_named
 from pccore.learn.events import Epoch, Event, Finished, Reason, Step
 from pccore.learn.normalise import normalise
+from pccore.leaves.base import Support
 from pccore.options import option
 from pccore.params import Params
 from pccore.queries import log_partition
@@ -104,6 +106,9 @@ class Trainer:
             )
         if not len(rows):
             raise DataError(f"the {what} data has no rows")
+        circuit = self.program.circuit
+        supports = [circuit.domains.get(v, Support("real")) for v in range(width)]
+        check_support(rows.numpy(force=True), supports, circuit.variables, f"the {what} data")
         return rows.to(self.program.dtype)
 
     def _batches(self, epoch: int) -> list[Tensor]:
@@ -111,7 +116,7 @@ class Trainer:
         run sees the same batches."""
         count = len(self.train)
         if not self.learner.mini_batch:
-            step = max(1, TRAINING_TILE // max(1, self.program.plan.values_per_sample))
+            step = self.program.plan.rows_within(TRAINING_TILE)
             return list(torch.arange(count).split(step))
         generator = torch.Generator().manual_seed(self.options.seed * 1_000_003 + epoch)
         order = torch.randperm(count, generator=generator)

@@ -49,6 +49,15 @@ class Categorical(LeafFamily):
         """log p_c."""
         return torch.log(params)
 
+    def log_prob(self, x: Tensor, params: Tensor) -> Tensor:
+        """log p_x: looked up before the logarithm is taken."""
+        inside = self.support.contains(x)
+        shape = torch.broadcast_shapes(x.shape, params.shape[:-1])
+        index = torch.where(inside, x, 0.0).long().unsqueeze(-1).expand(*shape, 1)
+        table = params.expand(*shape, self.categories)
+        value = torch.log(torch.gather(table, -1, index).squeeze(-1))
+        return torch.where(inside, value, torch.full_like(value, -torch.inf))
+
     def m_step(self, statistics: Tensor, pseudocount: float) -> Tensor:
         """Relative frequencies, the pseudocount spread evenly over the categories."""
         smoothed = statistics + pseudocount / self.categories
@@ -75,9 +84,9 @@ class Categorical(LeafFamily):
         draw = torch.rand(
             params.shape[:-1], generator=generator, dtype=params.dtype, device=params.device
         )
-        # Strictly below the total, whatever the rounding; "<=" skips states of probability 0.
+        # Strictly below the total, whatever the rounding; "right" skips states of probability 0.
         draw = (draw * (1 - 2**-22) * cumulative[..., -1]).unsqueeze(-1)
-        return (cumulative <= draw).sum(-1).to(params.dtype)
+        return torch.searchsorted(cumulative, draw, right=True).squeeze(-1).to(params.dtype)
 
     def mode(self, params: Tensor) -> Tensor:
         """The first most probable category."""

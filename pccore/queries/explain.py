@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from pccore.errors import OptionError
 from pccore.evidence import Evidence
 from pccore.queries.subject import Model, checked, licensed, refuse_impossible, tiles
 from pccore.queries.table import Quality
@@ -17,7 +18,8 @@ from pccore.queries.table import Quality
 class Explanation:
     """A probable completion of the evidence.
 
-    assignment: [B, V] float64, observed values kept. log_value: [B], a lower bound on the
+    assignment: [B, V] float64, observed values kept; a variable that is not in the root's
+    scope stays NaN. log_value: [B], a lower bound on the
     maximum of log S(x): with up="max" the max-product value of the root, the log-measure of
     one induced tree, with up="sum" log S(assignment). quality: "exact" on deterministic
     circuits, else "bound".
@@ -46,7 +48,7 @@ def mpe(
     for tile in tiles(program, rows, 2):
         state = program.evaluate(tile, mode=up)
         value = program.root_values(state, root)
-        refuse_impossible(value)
+        refuse_impossible(value, len(rows), sum(map(len, values)))
         found = program.descend(state, None, root).double().cpu()
         # Evidence comes back as it was given, not rounded to the program's precision.
         found = torch.where(torch.isnan(tile), found, tile)
@@ -66,15 +68,18 @@ def sample(
 ) -> Tensor:
     """Exact samples of P(X | e): [count, V], or [B, count, V] for B > 1 rows of evidence.
 
-    The same seed gives the same samples on the same device. Raises PropertyError unless the
-    circuit is smooth and decomposable, EvidenceError for impossible evidence.
+    The same seed gives the same samples on the same device. A variable that is not in the
+    root's scope stays NaN. Raises PropertyError unless the circuit is smooth and
+    decomposable, EvidenceError for impossible evidence, OptionError for a negative count.
     """
+    if count < 0:
+        raise OptionError(f"cannot draw {count} samples")
     program, _ = licensed(model, "sample")
     generator = torch.Generator(device=program.device)
     if seed is None:
         generator.seed()
     else:
-        generator.manual_seed(seed)
+        generator.manual_seed(seed % 2**63)
     width = len(program.circuit.variables)
     rows = (
         torch.full((1, width), torch.nan, dtype=torch.float64)
@@ -84,7 +89,8 @@ def sample(
     drawn: list[Tensor] = []
     for tile in tiles(program, rows.repeat_interleave(count, 0), 2):
         state = program.evaluate(tile)
-        refuse_impossible(program.root_values(state, root))
+        done = sum(map(len, drawn))
+        refuse_impossible(program.root_values(state, root), len(rows), done, count)
         found = program.descend(state, generator, root).double().cpu()
         drawn.append(torch.where(torch.isnan(tile), found, tile))
     result = torch.cat(drawn) if drawn else rows[:0]

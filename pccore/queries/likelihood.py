@@ -53,12 +53,15 @@ def log_conditional(model: Model, query: Evidence, evidence: Evidence, root: int
     Raises EvidenceError if they contradict each other or e has probability zero.
     """
     program, _ = licensed(model, "conditional")
-    q, e = torch.broadcast_tensors(checked(program, query), checked(program, evidence))
+    q, e = checked(program, query), checked(program, evidence)
+    if len(q) != len(e) and 1 not in (len(q), len(e)):
+        raise EvidenceError(f"{len(q)} rows of query do not go with {len(e)} rows of evidence")
+    q, e = torch.broadcast_tensors(q, e)
     clash = ~torch.isnan(q) & ~torch.isnan(e) & (q != e)
     if bool(clash.any()):
         row, v = torch.nonzero(clash)[0].tolist()
         name = program.circuit.variables[v]
         raise EvidenceError(f"query and evidence disagree on {name}", where=f"row {row}")
     below = log_value(program, e, root)
-    refuse_impossible(below)
+    refuse_impossible(below, len(below))
     return log_value(program, torch.where(torch.isnan(q), e, q), root) - below

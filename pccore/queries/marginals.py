@@ -19,6 +19,8 @@ class Marginals:
 
     log_value: log S(e), [B]. probabilities: for each variable [B, C], or None where the
     variable is not finite. mean, variance: [B, V]; observed variables have variance 0.
+    Of a variable outside the root's scope nothing is known: NaN, unless it is observed (and
+    None for one that no leaf mentions).
     """
 
     log_value: Tensor
@@ -36,10 +38,10 @@ def marginals(model: Model, evidence: Evidence, root: int = 0) -> Marginals:
     """
     program, _ = licensed(model, "marginals")
     circuit = program.circuit
-    states = [circuit.domain(v).states or 0 for v in range(len(circuit.variables))]
+    domains = [circuit.domains.get(v) for v in range(len(circuit.variables))]
+    states = [domain.states or 0 if domain is not None else 0 for domain in domains]
     rows = checked(program, evidence)
-    parts = [_tile(program, tile, max(states), root) for tile in tiles(program, rows, 3)]
-    log_value, table, mean, variance = (torch.cat(column) for column in zip(*parts, strict=True))
+    log_value, table, mean, variance = _posterior(program, rows, max(states), root)
     return Marginals(
         log_value,
         tuple(table[:, v, :c] if c else None for v, c in enumerate(states)),
@@ -55,8 +57,7 @@ def posterior_moments(
     `marginals`; observed values are kept, with variance 0."""
     program, _ = licensed(model, "mean")
     rows = checked(program, evidence)
-    parts = [_tile(program, tile, 0, root) for tile in tiles(program, rows, 3)]
-    log_value, _, mean, variance = (torch.cat(column) for column in zip(*parts, strict=True))
+    log_value, _, mean, variance = _posterior(program, rows, 0, root)
     return log_value, torch.where(torch.isnan(rows), mean, rows), variance
 
 
@@ -65,16 +66,32 @@ def posterior_mean(model: Model, evidence: Evidence, root: int = 0) -> Tensor:
     return posterior_moments(model, evidence, root)[1]
 
 
+def _posterior(
+    program: Program, rows: Tensor, states: int, root: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """What `_tile` gives, for all rows. Raises EvidenceError for impossible ones."""
+    parts: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
+    done = 0
+    for tile in tiles(program, rows, 3, rows.shape[1] * states):
+        parts.append(_tile(program, tile, states, root))
+        refuse_impossible(parts[-1][0], len(rows), done)
+        done += len(tile)
+    log_value, table, mean, variance = (torch.cat(column) for column in zip(*parts, strict=True))
+    return log_value, table, mean, variance
+
+
 def _tile(
     program: Program, rows: Tensor, states: int, root: int
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """(log S [B], probabilities [B, V, states], mean [B, V], variance [B, V]) in float64."""
     state = program.evaluate(rows, keep=True)
     log_value = program.root_values(state, root)
-    refuse_impossible(log_value)
     flows = program.flows(state, root=root)
     table = torch.zeros((*rows.shape, states), device=program.device, dtype=program.dtype)
     moments = torch.zeros((*rows.shape, 2), device=program.device, dtype=program.dtype)
+    unknown = [v for v in range(rows.shape[1]) if v not in program.circuit.scope_of(root)]
+    moments[:, unknown] = torch.nan
+    table[:, unknown] = torch.nan
     for layer in program.layers:
         if isinstance(layer, LeafLayer):
             layer.expectation(flows, layer.bank.moments, moments)

@@ -31,10 +31,13 @@ def licensed(model: Model, query: str) -> tuple[Program, Licence]:
     return program, require(program, query)
 
 
-def tiles(program: Program, rows: Tensor, factor: int = 1) -> Iterator[Tensor]:
-    """Rows in tiles whose values fit the budget; `factor` counts further banks per row."""
-    step = max(1, TILE // max(1, factor * program.plan.values_per_sample))
-    yield from rows.split(step)
+def tiles(program: Program, rows: Tensor, factor: int = 1, answer: int = 0) -> Iterator[Tensor]:
+    """Rows in tiles that fit the budget.
+
+    factor: value banks per tile. answer: further numbers that each row needs.
+    """
+    step = program.plan.rows_within(TILE, factor)
+    yield from rows.split(max(1, min(step, TILE // max(1, answer))))
 
 
 def checked(program: Program, evidence: Evidence) -> Tensor:
@@ -42,10 +45,14 @@ def checked(program: Program, evidence: Evidence) -> Tensor:
     return evidence_rows(program.circuit, evidence)
 
 
-def refuse_impossible(log_values: Tensor, what: str = "the evidence") -> None:
-    """Raise EvidenceError naming the first row of probability zero."""
+def refuse_impossible(log_values: Tensor, rows: int, start: int = 0, repeated: int = 1) -> None:
+    """Raise EvidenceError naming the first row of probability zero.
+
+    rows: of the whole evidence. start: where this tile begins among the rows, each of
+    which is there `repeated` times.
+    """
     impossible = torch.isneginf(log_values)
     if bool(impossible.any()):
-        row = int(torch.nonzero(impossible)[0])
-        where = f"row {row}" if len(log_values) > 1 else None
-        raise EvidenceError(f"{what} has probability zero under this circuit", where=where)
+        row = (start + int(torch.nonzero(impossible)[0])) // repeated
+        where = f"row {row}" if rows > 1 else None
+        raise EvidenceError("the evidence has probability zero under this circuit", where=where)

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pc_workbench.views.completion import complete, fits, image_shape, to_pixels
+from pc_workbench.views.completion import complete, fits, image_shape
 from pccore import datasets, queries
 from pccore.compile import Program, compile_circuit
+from pccore.complete import to_pixels
 from pccore.datasets import ImageShape
 from pccore.errors import DataError
 from pccore.leaves.base import Support
@@ -94,6 +95,17 @@ def test_what_is_not_asked_for_is_not_made():
     assert found.samples == ()
 
 
+def test_the_uncertainty_is_that_of_the_marginals():
+    program, row, grid = example("digits")
+    mask = some_mask(grid, 3)
+    found = complete(program, row, mask, grid, samples=0, mpe=False, mean=False, deviation=True)
+    evidence = np.where(mask.reshape(-1), np.nan, row.astype(float))
+    spread = queries.marginals(program, evidence).variance[0].sqrt().numpy()
+    expected = to_pixels(np.minimum(2 * spread, grid.maximum), grid).astype(int)
+    assert found.mean is None and found.deviation is not None
+    assert np.abs(found.deviation.astype(int) - expected).max() <= 1
+
+
 def test_nothing_hidden_has_no_error():
     program, row, grid = example("digits")
     found = complete(program, row, np.zeros((8, 8), bool), grid)
@@ -118,6 +130,10 @@ def test_a_circuit_is_a_picture_where_its_notes_say_so():
     circuit = program.circuit
     assert image_shape(circuit) == grid
     assert fits(datasets.load("shapes"), grid) and not fits(datasets.load("digits"), grid)
+    endless = image_shape(
+        circuit.with_meta({"image": {"height": 16, "width": 16, "maximum": 1e308}})
+    )
+    assert endless is not None and endless.maximum <= 65_535
     for image in ({"height": 3, "width": 3}, {"height": "8", "width": 8}, [8, 8], None, {}):
         assert image_shape(circuit.with_meta({"image": image})) is None
     bare = {"height": grid.height, "width": grid.width}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -115,6 +116,17 @@ def test_sample_cards_tell_valid_from_broken(home: Path, monkeypatch: pytest.Mon
     assert parameter(at, "model") == "bad"
 
 
+def test_gallery_puts_the_trained_samples_first_and_the_broken_ones_last():
+    at = show(gallery_page)
+    clean(at)
+    keys = [b.key.removeprefix("pcw_use_") for b in at.button if b.key.startswith("pcw_use_")]
+    verdicts = [store.verdict(name) for name in keys]
+    assert set(keys[:2]) == set(store.FIRST_CHOICE)
+    order = ("valid", "broken", "valid, not decomposable")
+    assert verdicts == sorted(verdicts, key=order.index) and set(verdicts) == set(order)
+    assert any("orange" in m.value and "not decomposable" in m.value for m in at.markdown)
+
+
 def test_gallery_shows_every_dataset_with_a_picture():
     at = AppTest.from_function(gallery_page, default_timeout=60)
     at.session_state["pcw_gallery"] = "Datasets"
@@ -200,8 +212,10 @@ def test_a_bad_option_is_told_beside_its_widget():
 
 def test_a_structure_that_does_not_suit_the_data():
     at = show(build_page, dataset="parity", structure="pd")
-    assert not at.exception
-    assert any("image" in w.value for w in at.warning)
+    clean(at)
+    structure = next(s for s in at.selectbox if s.label == "Structure")
+    assert not any("Poon" in option for option in structure.options)
+    assert parameter(at, "structure") == "rat"
 
 
 @pytest.mark.parametrize(
@@ -226,6 +240,39 @@ def test_train_without_a_model_says_where_to_get_one():
     clean(at)
     assert any("Gallery" in i.value for i in at.info)
     assert button(at, "Start").disabled
+
+
+def test_train_says_that_a_model_is_untrained():
+    shape = structures.shape_of(datasets.load("parity"))
+    circuit = structures.build_structure("naive_bayes", shape, {"components": 2})
+    model = store.put_model(circuit, untrained=True)
+    at = show(train_page, model=model, dataset="parity")
+    clean(at)
+    assert any("untrained" in i.value for i in at.info)
+    assert not store.is_untrained("digits_pd") and not store.is_untrained("m-" + "0" * 16)
+
+
+def test_a_broken_model_is_refused_with_the_unit_that_is_wrong():
+    a = [build.bernoulli(f"X{i}", 0.3) for i in range(5)]
+    broken = build.circuit(0.5 * (a[0] * a[1] * a[2] * a[3] * a[4]) + 0.5 * (a[0] * a[1] * a[2]))
+    at = show(train_page, model=store.put_model(broken), dataset="parity")
+    clean(at)
+    assert "Training needs a circuit that is smooth" in at.warning[0].value
+    assert button(at, "Start").disabled and not any("dataset" in b.label for b in at.button)
+
+
+def test_a_run_whose_folder_is_gone_is_closed_by_hand(home: Path):
+    options = {"dataset": "parity", "training": "epochs:1"}
+    at = show(train_page, model=small_model(), **options)
+    button(at, "Start").click().run()
+    run = until_state(at, "finished")
+    shutil.rmtree(home / "runs" / run)
+    at.run()
+    clean(at)
+    assert "not on this server" in at.warning[0].value
+    button(at, "Close this run").click().run()
+    clean(at)
+    assert parameter(at, "run") == "" and not at.warning
 
 
 def test_train_with_another_dataset_offers_a_fitting_one():

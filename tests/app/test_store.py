@@ -8,7 +8,7 @@ import pytest
 import streamlit as st
 from hypothesis import given, strategies
 
-from pc_workbench import paths, store
+from pc_workbench import errors, paths, store
 from pccore.build import bernoulli, circuit
 from pccore.errors import DataError, NotFoundError
 from pccore.graph import Circuit
@@ -128,3 +128,21 @@ def test_a_dataset_has_a_picture():
 def test_references_for_the_command_line():
     model = store.put_model(small())
     assert store.model_reference(model).endswith(f"{model}.pc.safetensors")
+
+
+def test_a_foreign_title_stays_on_one_short_line():
+    model = store.put_model(small(title="A" * 5000 + "\n\n# heading"))
+    assert len(store.title_of(model)) <= 80 and "\n" not in store.title_of(model)
+    assert store.models()[0].title == store.title_of(model)
+
+
+def test_untrained_is_noted_beside_the_file(home: Path):
+    fresh = store.put_model(small(0.3), untrained=True)
+    assert store.is_untrained(fresh) and not store.is_untrained(store.put_model(small(0.4)))
+    (home / "models" / f"{fresh}.json").write_text("[")
+    assert not store.is_untrained(fresh) and not store.is_untrained("../../etc/passwd")
+
+
+def test_a_sentence_keeps_the_name_of_a_file():
+    assert errors.sentence(DataError("bad", where="model.pc.json")).startswith("model.pc.json")
+    assert errors.sentence(DataError("there is none")) == "There is none."

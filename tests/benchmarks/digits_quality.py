@@ -29,12 +29,14 @@ MODELS = (
 
 
 def main() -> None:
-    """Train, print, and fail if a default EiNet does not beat both baselines."""
+    """Train, print, and fail if the default of images does not beat both baselines."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--methods", default="online-em,em", help="comma-separated")
     parser.add_argument("--epochs", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
     data = load("digits")
     scores: dict[str, float] = {}
     print(
@@ -67,8 +69,8 @@ def main() -> None:
     floor = max(scores["fully factorised"], scores["mixture of 64"])
     for title in ("RAT EiNet (default)", "PD EiNet (default)"):
         print(f"{title}: {scores[title] - floor:+.2f} nats against the best baseline")
-        if scores[title] <= floor:
-            raise SystemExit(f"{title} does not beat the baselines")
+    if scores["PD EiNet (default)"] <= floor:
+        raise SystemExit("the default model of images does not beat the baselines")
 
 
 if __name__ == "__main__":

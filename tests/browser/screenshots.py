@@ -1,6 +1,7 @@
 """A picture of every page, light and dark, at 1280 x 720.
 
     python tests/browser/screenshots.py [FOLDER]        (default: screenshots)
+    python tests/browser/screenshots.py --readme        (assets/complete.png, the README's picture)
 
 It starts a server of its own with an empty home, so that the pictures are the same everywhere; a
 short training run is made for the Train page. Chromium is looked for as in the browser tests.
@@ -21,7 +22,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, FloatRect, Page, sync_playwright
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PATIENT = 90_000  # milliseconds
@@ -115,10 +116,32 @@ def settle(page: Page) -> None:
     page.wait_for_timeout(700)
 
 
+def painted_digit(page: Page) -> None:
+    chosen_preset(page)
+    # The picture explains the canvas, not how quick this machine is.
+    page.locator('[data-role="latency"]').evaluate("node => node.remove()")
+
+
+#: The README's picture: file, address, what is done, where it is cut off (pixels from the top).
+README = ("assets/complete.png", "complete?model=digits_pd&image=54", painted_digit, 706)
+
+
+def readme(browser: Browser, address: str) -> None:
+    """The picture of the README, in the light theme."""
+    name, path, act, height = README
+    page = browser.new_page(viewport={"width": 1280, "height": 720}, color_scheme="light")
+    page.goto(f"{address}/{path}")
+    settle(page)
+    act(page)
+    page.mouse.move(760, 20)  # over nothing, and not over the sidebar, which would offer to fold
+    settle(page)
+    clip: FloatRect = {"x": 0, "y": 0, "width": 1280, "height": height}
+    page.screenshot(path=REPOSITORY / name, clip=clip)
+    print(REPOSITORY / name)
+
+
 def main(folder: str = "screenshots") -> int:
     """Write the pictures; returns the exit status."""
-    target = Path(folder)
-    target.mkdir(parents=True, exist_ok=True)
     names = ("chromium", "chromium-browser", "google-chrome", "chrome")
     executable = os.environ.get("PC_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
     with (
@@ -127,6 +150,11 @@ def main(folder: str = "screenshots") -> int:
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        if folder == "--readme":
+            readme(browser, address)
+            return 0
+        target = Path(folder)
+        target.mkdir(parents=True, exist_ok=True)
         for scheme in ("light", "dark"):
             for name, path, act in PICTURES:
                 page = browser.new_page(

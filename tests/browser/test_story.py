@@ -71,6 +71,29 @@ def cells(page: Page, label: str) -> list[str]:
     return canvas.evaluate(CELLS, 8)
 
 
+def test_every_page_opens_by_its_address(page: Page, workbench: str):
+    for name in ("gallery", "build", "inspect", "train", "complete"):
+        page.goto(f"{workbench}/{name}?model=figure1_naive_bayes")
+        heading = page.get_by_role("heading", name=name.capitalize(), exact=True)
+        expect(heading).to_be_visible(timeout=PATIENT)
+        settled(page)
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        expect(page).to_have_url(re.compile("model=figure1_naive_bayes"))
+        expect(page.get_by_test_id("stSidebar").get_by_text("Naive Bayes")).to_be_visible()
+
+
+def test_a_link_to_what_is_not_here_leads_to_the_gallery(page: Page, workbench: str):
+    for name in ("inspect", "train", "complete"):
+        page.goto(f"{workbench}/{name}?model=m-0123456789abcdef&dataset=nosuch&mask=x&run=../../x")
+        expect(page.get_by_role("heading", name=name.capitalize(), exact=True)).to_be_visible(
+            timeout=PATIENT
+        )
+        expect(page.get_by_role("alert").get_by_text("is not on this server")).to_be_visible()
+        expect(page).not_to_have_url(re.compile("dataset="))  # the one that there is instead
+        page.get_by_role("link", name="Go to Gallery").click()
+        expect(page.get_by_role("heading", name="Gallery", exact=True)).to_be_visible()
+
+
 def test_the_story(page: Page, workbench: str):
     page.goto(workbench)
     expect(page.get_by_role("heading", name="Gallery", exact=True)).to_be_visible(timeout=PATIENT)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -186,3 +188,109 @@ def test_counts_follow_the_reference_edge_flows() -> None:
     total = statistics[spec.parameters]
     total = total[row].sum(0) if total.ndim == 3 else total
     np.testing.assert_allclose(float(total.sum()), flows[root].sum(), atol=1e-8)
+
+
+def test_counts_of_many_rows_are_not_lost_in_float32() -> None:
+    """A rare state among a million rows, counted by a leaf that is looked up in a table."""
+    from pccore.build import categorical, circuit, mix
+
+    count, states = 600_000, 40
+    x = np.zeros((count, 1), dtype=np.float32)
+    x[::1000, 0] = 39
+    uniform = [1 / states] * states
+    model = circuit(mix([0.999, 0.001], [categorical("X", uniform), categorical("X", uniform)]))
+    program = compile_circuit(model)
+    learner = FullEM(program, count, EMOptions(pseudocount=0.0))
+    for tile in torch.tensor(x).split(50_000):
+        learner.batch(tile)
+    learner.end_epoch()
+    for name in ("x1", "x2"):
+        assert float(program.params[name][0, 0, 39]) == pytest.approx(0.001, rel=2e-3)
+    np.testing.assert_allclose(program.params["s1"][0], [0.999, 0.001], rtol=1e-3)
+
+
+@settings(max_examples=15)
+@given(st.integers(0, 10_000))
+def test_normalising_keeps_the_distribution_and_makes_z_one(seed: int) -> None:
+    from pccore.learn.normalise import normalise
+    from pccore.queries import log_partition
+
+    model = random_circuit(seed, variables=4, normalised=False, reals=seed % 2)
+    x = data_for(model, seed)
+    program = compile_circuit(model, dtype=torch.float64)
+    expected = log_likelihood(program, x)
+    normalise(program)
+    torch.testing.assert_close(log_likelihood(program, x), expected)
+    assert float(log_partition(program)) == pytest.approx(0, abs=1e-9)
+    after = program.params
+    assert not normalise(program)
+    assert program.params.equal(after)
+
+
+@pytest.mark.parametrize("method", ["em", "online-em", "adam"])
+def test_training_an_unnormalised_circuit_reports_normalised_likelihoods(method: str) -> None:
+    from pccore.learn import Epoch, Trainer, TrainOptions
+
+    model = random_circuit(6, variables=4, normalised=False)
+    x = data_for(model, 1)
+    expected = likelihood(compile_circuit(model, dtype=torch.float64), x) / len(x)
+    program = compile_circuit(model, dtype=torch.float64)
+    chosen = method_named(method)
+    options = chosen.options() if method == "adam" else chosen.options(pseudocount=0.0)
+    options_of_run = TrainOptions(epochs=5, batch_size=len(x), patience=0)
+    trainer = Trainer(program, x, None, method, options, options_of_run)
+    told: list[float] = []
+    for event in trainer.events():
+        if isinstance(event, Epoch):
+            told.append(event.train_log_likelihood)
+            if event.epoch == 1:  # what was seen in epoch 1 is the untrained model
+                assert event.train_log_likelihood == pytest.approx(expected, abs=1e-6)
+    assert told[0] == pytest.approx(expected, abs=1e-9)
+    assert told[-1] == pytest.approx(
+        likelihood(program, x) / len(x), abs=0.2 if method != "em" else 0.05
+    )
+    if method == "em":
+        assert all(after >= before - 1e-9 for before, after in itertools.pairwise(told))
+
+
+@pytest.mark.parametrize("method", ["em", "online-em", "adam"])
+@pytest.mark.parametrize("kind", ["real", "binary", "small", "large", "count"])
+@pytest.mark.parametrize("holes", ["half", "rows", "column", "everything", "one row", "constant"])
+def test_every_learner_copes_with_poor_data(method: str, kind: str, holes: str) -> None:
+    """Missing values, one row, constant columns; a family of every kind of layer."""
+    from pccore.learn import Epoch, Trainer, TrainOptions
+    from pccore.leaves.base import Support
+    from pccore.structures import build_structure
+    from pccore.structures.base import Shape
+
+    rng = np.random.default_rng(0)
+    states = {"binary": 2, "small": 5, "large": 60, "count": 17}.get(kind)
+    shape = Shape.of(4, Support("real") if states is None else Support("finite", states))
+    x = rng.normal(100, 3, (30, 4)) if states is None else rng.integers(0, states, (30, 4)) * 1.0
+    if holes == "half":
+        x[rng.random(x.shape) < 0.5] = np.nan
+    elif holes == "rows":
+        x[3:9] = np.nan
+    elif holes == "column":
+        x[:, 1] = np.nan
+    elif holes == "everything":
+        x[:] = np.nan
+    elif holes == "one row":
+        x = x[:1]
+    else:
+        x[:, 2] = x[0, 2]
+    options = {"depth": 1, "replicas": 2, "units": 3}
+    if kind == "count":
+        options["leaf"] = "binomial"
+    model = build_structure("rat", shape, options)
+    program = compile_circuit(model)
+    chosen = method_named(method)
+    settings_of = chosen.options() if method == "adam" else chosen.options(pseudocount=0.0)
+    run = TrainOptions(epochs=4, batch_size=7, patience=0)
+    events = list(Trainer(program, x, None, method, settings_of, run).events())
+    told = [event.train_log_likelihood for event in events if isinstance(event, Epoch)]
+    assert np.isfinite(told).all()
+    if method == "em":
+        tolerance = 1e-4 * max(1, abs(told[0]))
+        assert all(b >= a - tolerance for a, b in itertools.pairwise(told))
+    model.with_params(program.params).validate_params()

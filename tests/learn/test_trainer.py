@@ -263,3 +263,20 @@ def test_metrics_are_plain_json(tmp_path: Path, small: Circuit, digits: Dataset)
     run.append({"event": "epoch", "epoch": 0, "train_log_likelihood": float("-inf")})
     line = (run.path / METRICS).read_text().splitlines()[-1]
     assert json.loads(line)["train_log_likelihood"] is None
+
+
+def test_values_that_the_leaves_do_not_admit_are_refused(small: Circuit, tmp_path: Path) -> None:
+    x = np.zeros((3, 64), dtype=np.float32)
+    x[1, 5] = 300
+    with pytest.raises(DataError, match=r"training data.*row 1, column .*300 is not"):
+        Trainer(compile_circuit(small), x)
+
+
+def test_training_needs_a_leaf_for_every_column(tmp_path: Path) -> None:
+    from pccore.build import bernoulli, circuit, product
+
+    parity = load("parity")
+    names = list(parity.variables)
+    model = circuit(product(*[bernoulli(name, 0.5) for name in names[:-1]]), variables=names)
+    with pytest.raises(DataError, match=f"mentions variable {names[-1]}"):
+        prepare_run(tmp_path / "a", model, parity, model="m", data="parity")

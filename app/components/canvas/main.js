@@ -78,7 +78,7 @@ class Painter {
     this.radius = Math.min(Number(slider.max), Math.max(0, radius));
     slider.value = this.radius;
     slider.setAttribute("aria-valuetext", `${2 * this.radius + 1} pixels wide`);
-    this.part("size-text").textContent = this.radius;
+    this.part("size-text").textContent = 2 * this.radius + 1;
     this.showTool();
   }
 

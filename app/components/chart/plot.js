@@ -56,6 +56,7 @@ class Plot {
     context.rect(left - 6, top - 8, width + 12, height + 10);
     context.clip();
     for (const one of state.series) this.curve(one);
+    this.drawn = state.series;
     this.annotationLines(state.annotations);
     if (state.best) this.best(state.best);
     if (state.cursor !== null && state.cursor !== undefined) this.crosshair(state);
@@ -204,18 +205,53 @@ class Plot {
     context.arc(px, py, 2.4, 0, 2 * Math.PI);
     context.fillStyle = this.theme.text;
     context.fill();
-    const { left, top, width } = this.inner;
-    const text = `${label} ${valueText(y)}`;
+    const text = `${label}: ${valueText(y)}`;
     this.font(13, 600);
-    const half = context.measureText(text).width / 2;
-    const at = Math.min(left + width - half - 4, Math.max(left + half + 4, px));
+    const [at, line] = this.freePlace(px, py, context.measureText(text).width / 2);
     context.textAlign = "center";
     context.textBaseline = "middle";
     context.lineWidth = 4;
     context.strokeStyle = this.theme.background;
-    const line = py - 20 < top + 8 ? py + 20 : py - 20;
     context.strokeText(text, at, line);
     context.fillText(text, at, line);
+  }
+
+  // Where a text of this half width near a point covers least of the curves: above or below it,
+  // in the middle or to a side; the nearest such place.
+  freePlace(px, py, half) {
+    const { left, top, width, height } = this.inner;
+    let [place, least] = [[px, py - 20], Infinity];
+    for (const up of [20, -20, 36, -36, 54, -54, 74, -74]) {
+      for (const aside of [0, half, -half, half + 16, -half - 16]) {
+        const at = Math.min(left + width - half - 4, Math.max(left + half + 4, px + aside));
+        const line = py - up;
+        if (line < top + 8 || line > top + height - 8) continue;
+        const cost = 40 * this.covered(at - half - 6, at + half + 6, line - 11, line + 11)
+          + Math.abs(up) + Math.abs(at - px) / 4;
+        if (cost < least) [place, least] = [[at, line], cost];
+      }
+    }
+    return place;
+  }
+
+  // How many points of the curves, taken every few pixels, are inside a box.
+  covered(x0, x1, y0, y1) {
+    let count = 0;
+    for (const { x, y } of this.drawn) {
+      for (let at = x0; at <= x1; at += 4) {
+        const value = this.fromX(at);
+        if (!x.length || value < x[0] || value > x[x.length - 1]) continue;
+        let i = nearestIndex(x, value);
+        if (x[i] > value && i > 0) i--;
+        const j = Math.min(i + 1, x.length - 1);
+        if (y[i] === null || y[j] === null) continue;
+        const part = x[j] === x[i] ? 0 : (value - x[i]) / (x[j] - x[i]);
+        const [low, high] = [this.toY(y[i]), this.toY(y[j])];
+        const pixel = low + part * (high - low);
+        if (pixel >= y0 && pixel <= y1) count++;
+      }
+    }
+    return count;
   }
 
   crosshair({ cursor, series }) {

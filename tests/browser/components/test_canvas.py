@@ -67,6 +67,7 @@ def block(x0: int, y0: int, x1: int, y1: int) -> set[tuple[int, int]]:
 
 def test_a_click_hides_one_pixel_at_data_resolution(canvas):
     canvas.size(0)
+    expect(canvas.page.locator("[data-role=size-text]")).to_have_text("1")  # wide, in pixels
     canvas.stroke((5, 7))
     canvas.expect_mask({(5, 7)})
 
