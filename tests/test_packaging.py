@@ -128,8 +128,8 @@ def test_the_installed_wheel_finds_its_files(elsewhere: Path):
     printed = run(elsewhere / "bin" / "python", "-I", "-c", script, cwd=elsewhere).splitlines()
     inside = [Path(line).resolve().is_relative_to(elsewhere.resolve()) for line in printed]
     assert inside == [True] * 5, printed
-    shipped = {path.name for path in sample_models_folder().iterdir()}
-    assert {path.name for path in Path(printed[2]).iterdir()} == shipped
+    shipped = {path.name for path in sample_models_folder().iterdir() if path.is_file()}
+    assert {path.name for path in Path(printed[2]).iterdir() if path.is_file()} == shipped
     assert (Path(printed[4]).parent / ".streamlit" / "config.toml").is_file()
 
 

@@ -8,37 +8,24 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from pccore.leaves.base import LeafFamily, Summary, Support, uniform_noise
+from pccore.leaves.base import Summary, Support, uniform_noise
+from pccore.leaves.shared import ProbabilityFamily
 
 
 @dataclass(frozen=True)
-class Bernoulli(LeafFamily):
+class Bernoulli(ProbabilityFamily):
     """p(x) = p^x (1 - p)^(1 - x), x in {0, 1}; twin: torch.distributions.Bernoulli."""
 
     name: ClassVar[str] = "bernoulli"
-
-    @property
-    def parameter_shape(self) -> tuple[int, ...]:
-        """One probability."""
-        return ()
 
     @property
     def support(self) -> Support:
         """0 or 1."""
         return Support("finite", 2)
 
-    @property
-    def num_statistics(self) -> int:
-        """(1 - x, x)."""
-        return 2
-
     def sufficient_statistics(self, x: Tensor) -> Tensor:
         """(1 - x, x)."""
         return torch.stack((1 - x, x), -1)
-
-    def coefficients(self, params: Tensor) -> Tensor:
-        """(log(1 - p), log p)."""
-        return torch.stack((torch.log1p(-params), torch.log(params)), -1)
 
     def m_step(self, statistics: Tensor, pseudocount: float) -> Tensor:
         """Relative frequency of 1, with half the pseudocount on each value."""
@@ -73,15 +60,3 @@ class Bernoulli(LeafFamily):
     def variance(self, params: Tensor) -> Tensor:
         """p (1 - p)."""
         return params * (1 - params)
-
-    def validate(self, params: Tensor) -> None:
-        """Every p must be in [0, 1]."""
-        self._require((params >= 0) & (params <= 1), params, "is not a probability in [0, 1]")
-
-    def constrain(self, raw: Tensor) -> Tensor:
-        """Logistic function."""
-        return torch.sigmoid(raw)
-
-    def unconstrain(self, params: Tensor) -> Tensor:
-        """Log-odds, with p kept 1e-6 away from 0 and 1."""
-        return torch.logit(params, eps=1e-6)

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from pccore.errors import ParameterError
-from pccore.leaves.base import LeafFamily, Summary, Support, uniform_noise
+from pccore.leaves.base import Summary, Support, uniform_noise
+from pccore.leaves.shared import ProbabilityFamily
 
 
 @dataclass(frozen=True)
-class Binomial(LeafFamily):
+class Binomial(ProbabilityFamily):
     """p(x) = C(n, x) p^x (1 - p)^(n - x) with n = trials; twin: torch.distributions.Binomial."""
 
     trials: int = 1
@@ -24,27 +25,13 @@ class Binomial(LeafFamily):
             raise ParameterError(f"binomial needs 1 <= trials <= 2^24, not {self.trials}")
 
     @property
-    def parameter_shape(self) -> tuple[int, ...]:
-        """One probability."""
-        return ()
-
-    @property
     def support(self) -> Support:
         """0 .. trials."""
         return Support("finite", self.trials + 1)
 
-    @property
-    def num_statistics(self) -> int:
-        """(n - x, x)."""
-        return 2
-
     def sufficient_statistics(self, x: Tensor) -> Tensor:
         """(n - x, x)."""
         return torch.stack((self.trials - x, x), -1)
-
-    def coefficients(self, params: Tensor) -> Tensor:
-        """(log(1 - p), log p)."""
-        return torch.stack((torch.log1p(-params), torch.log(params)), -1)
 
     def log_base(self, x: Tensor) -> Tensor:
         """Log of the binomial coefficient."""
@@ -84,15 +71,3 @@ class Binomial(LeafFamily):
     def variance(self, params: Tensor) -> Tensor:
         """n p (1 - p)."""
         return self.trials * params * (1 - params)
-
-    def validate(self, params: Tensor) -> None:
-        """Every p must be in [0, 1]."""
-        self._require((params >= 0) & (params <= 1), params, "is not a probability in [0, 1]")
-
-    def constrain(self, raw: Tensor) -> Tensor:
-        """Logistic function."""
-        return torch.sigmoid(raw)
-
-    def unconstrain(self, params: Tensor) -> Tensor:
-        """Log-odds, with p kept 1e-6 away from 0 and 1."""
-        return torch.logit(params, eps=1e-6)

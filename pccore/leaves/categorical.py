@@ -8,42 +8,20 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from pccore.errors import ParameterError
-from pccore.leaves.base import LeafFamily, Summary, Support
+from pccore.leaves.base import Summary
+from pccore.leaves.shared import OneHotFamily
 
 
 @dataclass(frozen=True)
-class Categorical(LeafFamily):
+class Categorical(OneHotFamily):
     """p(x = c) = p_c, c in 0 .. categories - 1; twin: torch.distributions.Categorical."""
 
-    categories: int = 2
     name: ClassVar[str] = "categorical"
-    one_hot: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        if self.categories != int(self.categories) or not 1 <= self.categories <= 2**20:
-            raise ParameterError(
-                f"categorical needs 1 <= categories <= 2^20, not {self.categories}"
-            )
 
     @property
     def parameter_shape(self) -> tuple[int, ...]:
         """One probability per category."""
         return (self.categories,)
-
-    @property
-    def support(self) -> Support:
-        """0 .. categories - 1."""
-        return Support("finite", self.categories)
-
-    @property
-    def num_statistics(self) -> int:
-        """One count per category."""
-        return self.categories
-
-    def sufficient_statistics(self, x: Tensor) -> Tensor:
-        """One-hot code."""
-        return torch.nn.functional.one_hot(x.long(), self.categories).to(x.dtype)
 
     def coefficients(self, params: Tensor) -> Tensor:
         """log p_c."""

@@ -8,12 +8,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from pccore.errors import ParameterError
-from pccore.leaves.base import LeafFamily, Summary, Support
+from pccore.leaves.base import Summary
+from pccore.leaves.shared import OneHotFamily
 
 
 @dataclass(frozen=True)
-class Indicator(LeafFamily):
+class Indicator(OneHotFamily):
     """[X = state] over `categories` states (Poon & Domingos 2011, sec. 2).
 
     The state is structure, not something to learn: m_step never sees it (trainable is
@@ -21,33 +21,13 @@ class Indicator(LeafFamily):
     is 1, as the network polynomial demands.
     """
 
-    categories: int = 2
     name: ClassVar[str] = "indicator"
-    one_hot: ClassVar[bool] = True
     trainable: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        if self.categories != int(self.categories) or not 1 <= self.categories <= 2**20:
-            raise ParameterError(f"indicator needs 1 <= categories <= 2^20, not {self.categories}")
 
     @property
     def parameter_shape(self) -> tuple[int, ...]:
         """The state, one number."""
         return ()
-
-    @property
-    def support(self) -> Support:
-        """0 .. categories - 1."""
-        return Support("finite", self.categories)
-
-    @property
-    def num_statistics(self) -> int:
-        """One count per category."""
-        return self.categories
-
-    def sufficient_statistics(self, x: Tensor) -> Tensor:
-        """One-hot code."""
-        return torch.nn.functional.one_hot(x.long(), self.categories).to(x.dtype)
 
     def coefficients(self, params: Tensor) -> Tensor:
         """0 at the state, -inf elsewhere."""
