@@ -29,7 +29,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"bench", "cli", "__main__"}),
 )
 
-FOREIGN_TO_ENGINE = frozenset({"pc_workbench", "app", "streamlit", "plotly", "graphviz"})
+FOREIGN_TO_ENGINE = frozenset({"pc_workbench", "app", "streamlit", "plotly"})
 EXECUTING_MODULES = frozenset({"pickle", "cloudpickle", "dill", "marshal", "shelve", "joblib"})
 CONTAINER_CALLS = frozenset(
     [

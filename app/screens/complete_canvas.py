@@ -99,7 +99,7 @@ def _version() -> int:
 
 def _untouched(picture: np.ndarray) -> list[Panel]:
     """The picture itself for every panel, so that the first stroke moves nothing."""
-    large = [name for name, key in (("MPE", "mpe"), ("Posterior mean", "mean")) if chosen(key)]
+    large = [name for name, key in (("Posterior mean", "mean"), ("MPE", "mpe")) if chosen(key)]
     small = [f"Sample {number + 1}" for number in range(chosen("samples"))]
     return [Panel(name, picture, "paint to hide", True) for name in large] + [
         Panel(name, picture, "", False) for name in small
@@ -109,13 +109,13 @@ def _untouched(picture: np.ndarray) -> list[Panel]:
 def _panels(found: Completion) -> list[Panel]:
     panels: list[Panel] = []
     log = _log(found)
-    if found.mpe is not None:
-        quality = "exact" if found.exact else "bound"
-        panels.append(Panel("MPE", found.mpe.image, _caption(quality, found.mpe, log), True))
     if found.mean is not None:
         panels.append(
             Panel("Posterior mean", found.mean.image, _caption("exact", found.mean, log), True)
         )
+    if found.mpe is not None:
+        quality = "exact" if found.exact else "bound"
+        panels.append(Panel("MPE", found.mpe.image, _caption(quality, found.mpe, log), True))
     for number, one in enumerate(found.samples, 1):
         panels.append(Panel(f"Sample {number}", one.image, _nats(log, one.log_probability), False))
     if found.deviation is not None:

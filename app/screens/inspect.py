@@ -12,6 +12,7 @@ from pc_workbench import controls, errors, navigate, state, store
 from pc_workbench.components import GraphEvent, circuit_graph
 from pc_workbench.screens.inspect_side import chosen, show_findings, show_queries, show_verdicts
 from pc_workbench.views import labels, unit_details
+from pc_workbench.views.leaf_figure import leaf_figure
 from pc_workbench.views.outline import Outline, toggle
 from pc_workbench.views.scene import circuit_scene, node_of
 from pccore.check import Report
@@ -125,6 +126,10 @@ def _details(circuit: Circuit, outline: Outline) -> None:
     if found.formula:
         st.code(found.formula, language=None, wrap_lines=True)
     st.markdown("  \n".join(f"**{name}** {errors.plain(text)}" for name, text in found.facts))
+    unit = unit_details.unit_of(outline, node)
+    figure = leaf_figure(circuit, unit) if unit is not None else None
+    if figure is not None:
+        st.plotly_chart(figure, width="stretch", key="pcw_leaf")
     table = found.children or found.parameters
     if not table:
         return

@@ -54,15 +54,24 @@ class Details:
 
 def details(circuit: Circuit, outline: Outline, node: str, rows: int = ROWS) -> Details | None:
     """What a node id of `circuit_scene` stands for; None for an id that names nothing."""
+    unit = unit_of(outline, node)
+    if unit is not None:
+        return _unit(circuit, unit, rows)
     position = group_of(node, outline)
-    if position is not None and node.startswith("u:"):
-        return _unit(circuit, Unit(position, int(node.split(":")[2])), rows)
     if position is not None:
         return _group(circuit, outline, position, rows)
     for cluster in range(outline.num_clusters):
         if outline.cluster_id(cluster) == node:
             return _cluster(circuit, outline, cluster, rows)
     return None
+
+
+def unit_of(outline: Outline, node: str) -> Unit | None:
+    """The unit that a node id names, None where it names something else."""
+    position = group_of(node, outline)
+    if position is None or not node.startswith("u:"):
+        return None
+    return Unit(position, int(node.split(":")[2]))
 
 
 def _unit(circuit: Circuit, unit: Unit, rows: int) -> Details:

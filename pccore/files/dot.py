@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import BinaryIO, Literal
 
+import graphviz
 import torch
 
 from pccore.errors import FileError, OptionError
@@ -57,9 +58,9 @@ def to_dot(circuit: Circuit, level: Literal["auto", "group", "unit"] = "auto") -
 
 def quoted(text: str) -> str:
     r"""`text` as a DOT string: shown as it is, line breaks kept (\n), never markup."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    lines = escaped.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "�").split("\n")
-    return '"' + "\\n".join(lines) + '"'
+    plain = text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "�")
+    escaped = graphviz.quoting.quote(graphviz.escape(plain)).replace("\n", "\\n")
+    return escaped if escaped.startswith('"') else f'"{escaped}"'
 
 
 def save(circuit: Circuit, stream: BinaryIO) -> None:

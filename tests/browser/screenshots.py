@@ -9,6 +9,7 @@ short training run is made for the Train page. Chromium is looked for as in the 
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import shutil
@@ -140,8 +141,12 @@ def readme(browser: Browser, address: str) -> None:
     print(REPOSITORY / name)
 
 
-def main(folder: str = "screenshots") -> int:
+def main() -> int:
     """Write the pictures; returns the exit status."""
+    parser = argparse.ArgumentParser(description="Pictures of every page, light and dark.")
+    parser.add_argument("folder", nargs="?", default="screenshots")
+    parser.add_argument("--readme", action="store_true", help="only the README's picture")
+    arguments = parser.parse_args()
     names = ("chromium", "chromium-browser", "google-chrome", "chrome")
     executable = os.environ.get("PC_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
     with (
@@ -150,10 +155,10 @@ def main(folder: str = "screenshots") -> int:
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        if folder == "--readme":
+        if arguments.readme:
             readme(browser, address)
             return 0
-        target = Path(folder)
+        target = Path(arguments.folder)
         target.mkdir(parents=True, exist_ok=True)
         for scheme in ("light", "dark"):
             for name, path, act in PICTURES:
@@ -174,4 +179,4 @@ def main(folder: str = "screenshots") -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(*sys.argv[1:2]))
+    raise SystemExit(main())
