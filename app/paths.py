@@ -28,11 +28,6 @@ def runs_folder() -> Path:
     return home() / "runs"
 
 
-def data_folder() -> Path:
-    """Datasets that visitors uploaded, by content hash."""
-    return home() / "data"
-
-
 def is_id(text: str) -> bool:
     """Whether a text may be the name of a model or run: no separator, no leading dot."""
     return _ID.fullmatch(text) is not None
