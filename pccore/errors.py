@@ -8,6 +8,7 @@ PCError
 ├── FileError        a model file is malformed, truncated, too large or hostile
 ├── PropertyError    the circuit lacks the property that a query needs
 ├── OptionError      an option of a structure, learner or command is unknown or out of range
+├── SourceError      a formula or builder code cannot be read; says from where to where
 ├── NotFoundError    no model, dataset, structure or format has this name
 └── RunError         a run directory is missing, unreadable or in use
 """
@@ -66,6 +67,22 @@ class PropertyError(PCError, ValueError):
 
 class OptionError(PCError, ValueError):
     """An option is unknown, of the wrong type or out of range."""
+
+
+class SourceError(PCError, ValueError):
+    """A formula or builder code cannot be read.
+
+    start, end: the offending characters text[start:end]. line, column: of start, from 1.
+    """
+
+    def __init__(
+        self, message: str, text: str, start: int, end: int, *, hint: str | None = None
+    ) -> None:
+        self.start = max(0, min(start, len(text)))
+        self.end = max(self.start, min(end, len(text)))
+        self.line = text.count("\n", 0, self.start) + 1
+        self.column = self.start - (text.rfind("\n", 0, self.start) + 1) + 1
+        super().__init__(message, where=f"line {self.line}, column {self.column}", hint=hint)
 
 
 class NotFoundError(PCError, LookupError):

@@ -265,6 +265,10 @@ class Circuit:
         """The same circuit with other notes."""
         return self._copy(meta=MappingProxyType(dict(meta)))
 
+    def with_roots(self, roots: Sequence[tuple[int, int]]) -> Circuit:
+        """The same units seen from other roots. Raises GraphError for units that do not exist."""
+        return Circuit(self.groups, roots, self.variables, self.params, self.meta)
+
     def _copy(self, **changes: object) -> Circuit:
         # The structure was checked when this circuit was made; it is not checked again.
         copy = object.__new__(Circuit)

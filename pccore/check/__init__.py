@@ -8,6 +8,8 @@ deterministic            at most one child of a sum is positive, whatever the as
 normalized               the weights of every sum add up to one
 weights                  every parameter is there, of the right shape, finite and legal
 reachable                every group is below some root
+alternating              no child of a sum is a sum, none of a product a product
+alive                    every unit can count: positive weights lead to it and leave it positive
 
 Smooth, consistent and legal weights make a circuit valid. Normalisation, determinism and
 structure only decide which queries are exact and cheap. Groups that no root depends on
@@ -20,6 +22,7 @@ from collections.abc import Iterable
 
 from pccore.check.determinism import check_deterministic
 from pccore.check.literals import Layout, UnitSets
+from pccore.check.notes import check_alive, check_alternating, check_reachable
 from pccore.check.report import (
     FAULTS,
     MAX_WITNESSES,
@@ -32,7 +35,6 @@ from pccore.check.report import (
 from pccore.check.structure import (
     check_consistent,
     check_decomposable,
-    check_reachable,
     check_smooth,
     partitions,
 )
@@ -76,7 +78,7 @@ def check(circuit: Circuit, properties: Iterable[str] | None = None) -> Report:
     if asked & {"decomposable", "consistent", "structured_decomposable"}:
         overlapping = check_decomposable(circuit, live, findings)
         verdicts["decomposable"] = findings.verdict("decomposable")
-    if asked & {"weights", "normalized", "deterministic"} or overlapping:
+    if asked & {"weights", "normalized", "deterministic", "alive"} or overlapping:
         broken = check_weights(circuit, findings)
         verdicts["weights"] = findings.verdict("weights")
     if "smooth" in asked:
@@ -94,15 +96,32 @@ def check(circuit: Circuit, properties: Iterable[str] | None = None) -> Report:
         verdicts["structured_decomposable"] = structured
     if "deterministic" in asked:
         verdicts["deterministic"] = check_deterministic(circuit, live, broken, findings)
-    if "normalized" in asked:
-        check_normalized(circuit, live, broken, findings)
-        verdicts["normalized"] = findings.verdict("normalized")
-    if "reachable" in asked:
-        check_reachable(circuit, live, findings)
-        verdicts["reachable"] = findings.verdict("reachable")
+    _check_notes(circuit, asked, live, broken, findings, verdicts)
     return Report(
         circuit,
         {name: verdicts[name] for name in PROPERTIES if name in asked},
         tuple(w for w in findings.witnesses if w.property in asked),
         {name: n for name, n in findings.truncated.items() if name in asked},
     )
+
+
+def _check_notes(
+    circuit: Circuit,
+    asked: set[str],
+    live: list[bool],
+    broken: frozenset[int],
+    findings: Findings,
+    verdicts: dict[str, Verdict],
+) -> None:
+    """What is worth knowing, but no fault."""
+    if "normalized" in asked:
+        check_normalized(circuit, live, broken, findings)
+        verdicts["normalized"] = findings.verdict("normalized")
+    if "reachable" in asked:
+        check_reachable(circuit, live, findings)
+        verdicts["reachable"] = findings.verdict("reachable")
+    if "alternating" in asked:
+        check_alternating(circuit, live, findings)
+        verdicts["alternating"] = findings.verdict("alternating")
+    if "alive" in asked:
+        verdicts["alive"] = check_alive(circuit, live, broken, findings)

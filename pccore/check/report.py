@@ -20,6 +20,8 @@ PROPERTIES: tuple[str, ...] = (
     "normalized",
     "weights",
     "reachable",
+    "alternating",
+    "alive",
 )
 
 #: Properties whose absence is a fault; the others only decide which queries are exact.
@@ -35,7 +37,9 @@ class Witness:
 
     unit: the offender. children: those of its children that show it (for structured
     decomposability: the other products). variables: the variables concerned. message: one
-    sentence that says all that in words.
+    sentence that says all that in words. paths: how a variable arrives, or fails to, one path
+    for each side: from a child of the unit down to a leaf over the first of the variables, or
+    the child alone that lacks it.
     """
 
     property: str
@@ -43,6 +47,7 @@ class Witness:
     children: tuple[Unit, ...]
     variables: tuple[int, ...]
     message: str
+    paths: tuple[tuple[Unit, ...], ...] = ()
 
 
 @dataclass(frozen=True)

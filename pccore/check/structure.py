@@ -1,4 +1,4 @@
-"""Smoothness, decomposability, consistency, reachability: group by group, on scopes."""
+"""Smoothness, decomposability, consistency: group by group, on scopes."""
 
 from __future__ import annotations
 
@@ -18,15 +18,6 @@ from pccore.check.walk import (
 )
 from pccore.graph import Circuit, Group, ProductGroup, SparseEdges, SumGroup, Unit
 from pccore.scope import Scope
-
-
-def check_reachable(circuit: Circuit, live: list[bool], findings: Findings) -> None:
-    """Every group is below some root."""
-    for position, alive in enumerate(live):
-        if not alive:
-            group = circuit.groups[position]
-            message = f"no root depends on {group.kind} {group.name}"
-            findings.add(Witness("reachable", Unit(position, 0), (), (), message))
 
 
 def check_smooth(circuit: Circuit, live: list[bool], findings: Findings) -> None:
@@ -79,7 +70,11 @@ def _smooth_witness(circuit: Circuit, unit: Unit) -> Witness:
         f"sum {circuit.unit_name(unit)} is not smooth (complete): "
         f"its {children} {listing(texts, 3)}"
     )
-    return Witness("smooth", unit, tuple(short), tuple(missing), message)
+    lacking = next(iter(missing))
+    knows = next(c for c in child_units(circuit, unit) if lacking in circuit.scopes[c.group])
+    forgets = next(c for c in short if lacking not in circuit.scopes[c.group])
+    paths = (tuple(path_to(circuit, knows, lacking)), (forgets,))
+    return Witness("smooth", unit, tuple(short), tuple(missing), message, paths)
 
 
 def _names(circuit: Circuit, scope: Scope) -> str:
@@ -140,7 +135,8 @@ def _overlap_witness(circuit: Circuit, unit: Unit) -> Witness:
     first, second = next(_overlapping_pairs(circuit, unit))
     shared = circuit.scopes[first.group] & circuit.scopes[second.group]
     variable = next(iter(shared))
-    one, two = (path_text(circuit, path_to(circuit, c, variable)) for c in (first, second))
+    paths = tuple(tuple(path_to(circuit, c, variable)) for c in (first, second))
+    one, two = (path_text(circuit, path) for path in paths)
     name = circuit.variables[variable]
     more = f" and {len(shared) - 1} more variables" if len(shared) > 2 else ""
     if len(shared) == 2:
@@ -155,7 +151,7 @@ def _overlap_witness(circuit: Circuit, unit: Unit) -> Witness:
         f"product {circuit.unit_name(unit)} is not decomposable: {both} {name}{more} "
         f"({about}by {one} and by {two})"
     )
-    return Witness("decomposable", unit, (first, second), tuple(shared), message)
+    return Witness("decomposable", unit, (first, second), tuple(shared), message, paths)
 
 
 def _overlapping_pairs(circuit: Circuit, unit: Unit) -> Iterator[tuple[Unit, Unit]]:
@@ -214,7 +210,8 @@ def _conflict(
             f"product {circuit.unit_name(unit)} is not consistent: {name} appears in its children "
             f"{circuit.unit_name(first)} and {circuit.unit_name(second)} {what}"
         )
-        return Witness("consistent", unit, (first, second), (variable,), message)
+        paths = tuple(tuple(path_to(circuit, c, variable)) for c in (first, second))
+        return Witness("consistent", unit, (first, second), (variable,), message, paths)
     return None
 
 

@@ -1,0 +1,187 @@
+"""What a violation breaks: the wrong answer beside the enumerated truth.
+
+A circuit is valid if S(e) = Phi(e), the sum of S(x) over the states x in e, for all evidence e
+(Poon & Domingos 2011, definition 2). An incomplete sum under-counts, S(e) <= Phi(e), an
+inconsistent product over-counts, S(e) >= Phi(e) (theorem 1 and its proof). Both sums are computed
+here: S(e) by an upward pass, Phi(e) from the values of complete states alone.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from pccore import oracle
+from pccore.check import Witness, check
+from pccore.errors import PropertyError
+from pccore.graph import Circuit, Unit
+from pccore.reference import FloatArray, evaluate
+
+#: Pieces of evidence that are compared.
+MAX_EVIDENCE = 20_000
+#: Evidence or states times edges that may be evaluated.
+MAX_WORK = 100_000_000
+#: Differences below this share of the larger answer are rounding.
+TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class Consequence:
+    """One evidence at which a circuit answers wrongly.
+
+    unit: whose value it is, the root or the unit at fault. evidence: by name, empty for "nothing
+    observed". computed: S(e) by the upward pass. truth: Phi(e), the sum over all states in e.
+    kind: "over" for S(e) > Phi(e), else "under". sentence: all that in words.
+    """
+
+    unit: Unit
+    evidence: Mapping[str, float]
+    computed: float
+    truth: float
+    kind: Literal["over", "under"]
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Validity:
+    """Whether S(e) = Phi(e) for all evidence, by trying all of it.
+
+    verdict "unknown": there is too much to try. counterexample: where it fails.
+    """
+
+    verdict: Literal["valid", "invalid", "unknown"]
+    counterexample: Consequence | None
+    sentence: str
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """All evidence over some variables: S(e) and Phi(e), [states + 1 for each]; last = missing."""
+
+    variables: tuple[int, ...]
+    computed: FloatArray
+    truth: FloatArray
+    complete: bool
+
+
+def consequence(circuit: Circuit, witness: Witness) -> Consequence | None:
+    """The most telling wrong answer that a violation causes, at the root if it shows there.
+
+    Else at the unit at fault. None where no answer is wrong (a circuit can be valid by luck), for
+    properties that do not make answers wrong, or where there are too many states to enumerate.
+    """
+    if witness.property not in ("smooth", "consistent", "decomposable"):
+        return None
+    for unit in dict.fromkeys((circuit.root, witness.unit)):
+        tables = _tables(circuit, unit, witness.variables)
+        found = _worst(circuit, unit, tables) if tables else None
+        if found is not None:
+            return found
+    return None
+
+
+def validity(circuit: Circuit) -> Validity:
+    """Compare S(e) with Phi(e) for all evidence on the root's variables.
+
+    Where that is too much, completeness and consistency still prove validity. Circuits with illegal
+    parameters are "unknown".
+    """
+    report = check(circuit, ("smooth", "consistent", "weights"))
+    if not report.holds("weights"):
+        return Validity("unknown", None, "Some parameters are illegal.")
+    tables = _tables(circuit, circuit.root, ())
+    if report.valid and (tables is None or not tables.complete):
+        return Validity("valid", None, "Complete and consistent, hence valid for all evidence.")
+    if tables is None:
+        return Validity("unknown", None, "There are too many states to try all evidence.")
+    found = _worst(circuit, circuit.root, tables)
+    if found is not None:
+        return Validity("invalid", found, found.sentence)
+    if not tables.complete:
+        return Validity("unknown", None, "There is too much evidence to try all of it.")
+    return Validity(
+        "valid",
+        None,
+        f"S(e) equals the sum over the states for all {tables.computed.size:,} pieces of evidence.",
+    )
+
+
+def _tables(circuit: Circuit, unit: Unit, first: Sequence[int]) -> _Tables | None:
+    """Both answers for all evidence on as many variables as possible, `first` ones first."""
+    scope = circuit.scopes[unit.group]
+    edges = max(1, circuit.num_edges + circuit.num_units)
+    sizes = {v: circuit.domain(v).states for v in scope}
+    whole = math.prod(size or 1 for size in sizes.values())
+    if whole > oracle.LIMIT or whole * edges > MAX_WORK:
+        return None
+    try:
+        log_table = oracle.log_table(circuit, None, unit)
+        states = oracle.states(circuit, None, unit)
+    except PropertyError:  # grids of real variables count as states, too
+        return None
+    chosen: list[int] = []
+    count = 1
+    for v in dict.fromkeys([*(v for v in first if v in scope), *scope]):
+        size = sizes[v]
+        more = count * ((size or 0) + 1)
+        if size is not None and more <= MAX_EVIDENCE and more * edges <= MAX_WORK:
+            chosen.append(v)
+            count = more
+    shape = [sizes[v] or 1 for v in chosen]
+    place = np.zeros(len(states), dtype=np.int64)
+    for v, size in zip(chosen, shape, strict=True):
+        place = place * size + states[:, v].astype(np.int64)
+    table: FloatArray = np.zeros(math.prod(shape))
+    np.add.at(table, place, np.exp(log_table))
+    table = table.reshape(shape)
+    for axis in range(len(chosen)):
+        table = np.concatenate([table, table.sum(axis, keepdims=True)], axis)
+    rows = np.full((table.size, len(circuit.variables)), np.nan)
+    grids = np.meshgrid(*([*range(n), np.nan] for n in shape), indexing="ij")
+    for v, grid in zip(chosen, grids, strict=True):
+        rows[:, v] = grid.reshape(-1)
+    computed = np.exp(evaluate(circuit, rows).log_value(unit)).reshape(table.shape)
+    return _Tables(tuple(chosen), computed, table, len(chosen) == len(scope))
+
+
+def _worst(circuit: Circuit, unit: Unit, tables: _Tables) -> Consequence | None:
+    """Where the answers differ most, little evidence before much."""
+    larger = np.maximum(tables.computed, tables.truth)
+    off = np.abs(tables.computed - tables.truth) / np.where(larger > 0, larger, 1.0)
+    if not bool((off > TOLERANCE).any()):
+        return None
+    observed = np.zeros(off.shape)
+    for axis, size in enumerate(off.shape):
+        seen = np.ones(size)
+        seen[-1] = 0
+        observed += seen.reshape([-1 if a == axis else 1 for a in range(off.ndim)])
+    # A tenth of a difference is worth one variable less to look at.
+    score = np.where(off > TOLERANCE, off - 0.1 * observed, -np.inf)
+    place = tuple(int(i) for i in np.unravel_index(int(score.argmax()), off.shape))
+    evidence = {
+        circuit.variables[v]: float(state)
+        for v, state, size in zip(tables.variables, place, off.shape, strict=True)
+        if state < size - 1
+    }
+    computed, truth = float(tables.computed[place]), float(tables.truth[place])
+    kind = "over" if computed > truth else "under"
+    return Consequence(
+        unit, evidence, computed, truth, kind, _sentence(circuit, unit, evidence, computed, truth)
+    )
+
+
+def _sentence(
+    circuit: Circuit, unit: Unit, evidence: Mapping[str, float], computed: float, truth: float
+) -> str:
+    shown = [f"{name} = {value:g}" for name, value in itertools.islice(evidence.items(), 6)]
+    given = f"With {' and '.join(filter(None, [', '.join(shown[:-1]), *shown[-1:]]))} observed"
+    if not evidence:
+        given = "With nothing observed"
+    who = "the circuit" if unit == circuit.root else circuit.unit_name(unit)
+    counts = "over-counts" if computed > truth else "under-counts"
+    return f"{given}, {who} says {computed:.6g}, but its states add up to {truth:.6g}: it {counts}."

@@ -1,0 +1,28 @@
+"""Circuits made from circuits; each function says what happens to S."""
+
+from pccore.transform.drop_dead import drop_dead
+from pccore.transform.fold import condition, marginalise
+from pccore.transform.materialise import materialise
+from pccore.transform.normalise import normalise
+from pccore.transform.scalar import Scalar, scalar
+from pccore.transform.smooth import smooth
+from pccore.transform.soft_text import parse_hidden, parse_likelihoods, parse_soft
+from pccore.transform.soften import Softened, observe_hidden, soften, unit_named
+
+__all__ = [
+    "Scalar",
+    "Softened",
+    "condition",
+    "drop_dead",
+    "marginalise",
+    "materialise",
+    "normalise",
+    "observe_hidden",
+    "parse_hidden",
+    "parse_likelihoods",
+    "parse_soft",
+    "scalar",
+    "smooth",
+    "soften",
+    "unit_named",
+]
