@@ -12,6 +12,7 @@ from __future__ import annotations
 from pccore.files.base import Format, Limits, ModelInfo, SampleModel, Source
 from pccore.files.dot import to_dot
 from pccore.files.python_code import to_code
+from pccore.files.python_source import from_code
 from pccore.files.store import (
     FORMATS,
     describe,
@@ -30,6 +31,7 @@ __all__ = [
     "SampleModel",
     "Source",
     "describe",
+    "from_code",
     "load_bytes",
     "load_model",
     "sample_models",

@@ -72,7 +72,8 @@ class Format:
     name) and never execute anything. meta reads the notes alone. save: writes the bytes of
     a circuit, deterministically; raises FileError for a circuit that the format cannot
     hold. recognises: whether the first 4096 bytes look like this format, for files whose
-    name does not say.
+    name does not say. drawing: a picture of the circuit. exact: loading gives back exactly what
+    was saved; texts for people keep the function, not every group and tie.
     """
 
     name: str
@@ -83,6 +84,8 @@ class Format:
     meta: Callable[[Source], Mapping[str, Json]] | None = None
     describe: Callable[[Source], ModelInfo] | None = None
     recognises: Callable[[bytes], bool] | None = None
+    drawing: bool = False
+    exact: bool = True
 
 
 @dataclass(frozen=True, slots=True)

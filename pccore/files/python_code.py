@@ -1,4 +1,4 @@
-"""NAME.build.py: a small circuit as Python that builds it (for writing only; never read)."""
+"""NAME.build.py: a small circuit as Python that builds it; `python_source` is the way back."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from torch import Tensor
 from pccore.errors import FileError, OptionError
 from pccore.files import checks
 from pccore.files.base import Format, Limits
+from pccore.files.python_source import from_code
+from pccore.files.texts import readers
 from pccore.graph import Circuit, LeafGroup, Unit
 from pccore.leaves import LeafFamily
 from pccore.leaves.bernoulli import Bernoulli
@@ -200,4 +202,15 @@ def _call(function: str, arguments: list[str], brackets: str = "()") -> str:
     return f"{function}{brackets[0]}\n{lines}{brackets[1]}"
 
 
-FORMAT = Format(name="build.py", title="Python code", suffixes=(".build.py",), save=save)
+load, meta, describe = readers("build.py", from_code)
+
+FORMAT = Format(
+    name="build.py",
+    title="Python code",
+    suffixes=(".build.py",),
+    save=save,
+    load=load,
+    meta=meta,
+    describe=describe,
+    exact=False,
+)

@@ -17,7 +17,7 @@ from pccore.leaves.categorical import Categorical
 from pccore.leaves.gaussian import Gaussian
 from pccore.leaves.indicator import Indicator
 
-READABLE = [format_ for format_ in FORMATS().values() if format_.load]
+READABLE = [format_ for format_ in FORMATS().values() if format_.load and format_.exact]
 EXPORTS = [format_ for format_ in FORMATS().values() if not format_.load]
 
 

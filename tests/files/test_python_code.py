@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from pccore.build import bernoulli, circuit, gaussian, product
 from pccore.errors import FileError, OptionError, ParameterError
-from pccore.files import FORMATS, save_model, to_code
+from pccore.files import save_model, to_code
 from pccore.graph import Circuit, LeafGroup, ProductGroup, SumGroup, Unit
 from pccore.leaves.gaussian import Gaussian
 from pccore.reference import evaluate
@@ -213,7 +213,3 @@ def test_illegal_parameters_are_refused():
     model = circuit(gaussian("X", 0.0, 1.0))
     with pytest.raises(ParameterError, match="x1"):
         to_code(model.with_params({"x1": torch.full((1, 1, 2), float("nan"))}))
-
-
-def test_nothing_reads_code():
-    assert FORMATS()["build.py"].load is None
