@@ -6,7 +6,9 @@ import argparse
 import math
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -14,14 +16,27 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pccore import reference
 from pccore.cli.output import Progress, emit, pairs, table
 from pccore.cli.support import compiled, device_of, rows_for
 from pccore.errors import EvidenceError, OptionError
 from pccore.evidence import parse_evidence
 from pccore.files import load_model
 from pccore.graph import Circuit, Unit
-from pccore.queries import log_partition, log_probability, log_value, marginals, mpe, sample
+from pccore.polynomial import network_polynomial
+from pccore.queries import (
+    UnitValues,
+    hidden_posterior,
+    log_partition,
+    log_probability,
+    log_probability_of,
+    log_value,
+    marginals,
+    mpe,
+    require,
+    sample,
+    unit_values,
+)
+from pccore.transform import observe_hidden, parse_hidden, parse_soft, soften
 
 #: Rows that eval takes at a time, between two looks at the clock.
 CHUNK = 4096
@@ -78,7 +93,45 @@ def evaluate(options: argparse.Namespace) -> int:
 # -- query ---------------------------------------------------------------------------------
 
 Answer = tuple[dict[str, Any], Iterable[str]]
-_Asked = Callable[[Circuit, Mapping[str, float], argparse.Namespace], Answer]
+
+
+@dataclass(frozen=True)
+class _Question:
+    """What the command line asks: a circuit, the evidence of three kinds, the other options."""
+
+    circuit: Circuit
+    evidence: Mapping[str, float]
+    soft: Mapping[str, Sequence[float]]
+    hidden: Mapping[str, int]
+    options: argparse.Namespace
+
+    @property
+    def root(self) -> int:
+        """The number of the root asked."""
+        return self.options.root
+
+    @cached_property
+    def given(self) -> Circuit:
+        """The circuit with soft and hidden evidence built in, exact where it is decomposable."""
+        made = observe_hidden(self.circuit, self.hidden) if self.hidden else self.circuit
+        return soften(made, self.soft).circuit if self.soft else made
+
+    @cached_property
+    def values(self) -> UnitValues:
+        """The values of all units."""
+        return unit_values(
+            self.circuit, self.evidence, self.root, soft=self.soft, hidden=self.hidden
+        )
+
+    def refuse(self, what: str, hint: str, *, evidence: bool) -> None:
+        """Raise OptionError where soft or hidden evidence (or any) was given to such a query."""
+        observed = any(not math.isnan(value) for value in self.evidence.values())
+        if (evidence and observed) or self.soft or self.hidden:
+            kind = "evidence" if evidence else "soft or hidden evidence"
+            raise OptionError(f"{what} takes no {kind}", hint=hint)
+
+
+_Asked = Callable[[_Question], Answer]
 
 
 def query(options: argparse.Namespace) -> int:
@@ -89,38 +142,44 @@ def query(options: argparse.Namespace) -> int:
         roots = "1 root" if count == 1 else f"{count} roots"
         raise OptionError(f"there is no root {options.root}, the circuit has {roots}")
     evidence = parse_evidence(options.evidence, circuit)
-    payload, lines = _ANSWERS[options.ask](circuit, evidence, options)
-    emit(options, {**payload, "evidence": evidence}, lines)
+    soft = parse_soft(options.soft, circuit)
+    hidden = parse_hidden(options.observe_hidden, circuit)
+    question = _Question(circuit, evidence, soft, hidden, options)
+    payload, lines = _ANSWERS[options.ask](question)
+    asked: dict[str, Any] = {"evidence": evidence}
+    if soft:
+        asked["soft"] = soft
+    if hidden:
+        asked["observe_hidden"] = hidden
+    emit(options, {**payload, **asked}, lines)
     return 0
 
 
-def _probability(
-    circuit: Circuit, evidence: Mapping[str, float], options: argparse.Namespace
-) -> Answer:
-    log = float(log_probability(circuit, evidence, options.root)[0])
+def _probability(question: _Question) -> Answer:
+    if question.soft or question.hidden:
+        log = log_probability_of(question.values)
+    else:
+        log = float(log_probability(question.circuit, question.evidence, question.root)[0])
     # exp of a density may exceed what a float holds.
     value = math.exp(log) if log < 709 else math.inf
     shown = {"probability": value, "log_probability": log}
-    return shown, [f"{shown[options.ask]:.10g}"]
+    return shown, [f"{shown[question.options.ask]:.10g}"]
 
 
-def _partition(
-    circuit: Circuit, evidence: Mapping[str, float], options: argparse.Namespace
-) -> Answer:
-    if any(not math.isnan(v) for v in evidence.values()):
-        raise OptionError(
-            "the partition function sums over everything and takes no evidence",
-            hint="ask for the probability",
-        )
-    log = float(log_partition(circuit, options.root))
+def _partition(question: _Question) -> Answer:
+    question.refuse(
+        "the partition function, which sums over everything,",
+        "ask for the probability",
+        evidence=True,
+    )
+    log = float(log_partition(question.circuit, question.root))
     value = math.exp(log) if log < 709 else math.inf
     return {"partition": value, "log_partition": log}, [f"{value:.10g}"]
 
 
-def _marginals(
-    circuit: Circuit, evidence: Mapping[str, float], options: argparse.Namespace
-) -> Answer:
-    found = marginals(circuit, evidence, options.root)
+def _marginals(question: _Question) -> Answer:
+    circuit = question.circuit
+    found = marginals(question.given, question.evidence, question.root)
     answers: dict[str, Any] = {}
     rows: list[tuple[object, ...]] = []
     for v, name in enumerate(circuit.variables):
@@ -139,10 +198,11 @@ def _marginals(
     return payload, table(header, rows)
 
 
-def _mpe(circuit: Circuit, evidence: Mapping[str, float], options: argparse.Namespace) -> Answer:
-    found = mpe(circuit, evidence, options.root)
+def _mpe(question: _Question) -> Answer:
+    circuit = question.circuit
+    found = mpe(question.given, question.evidence, question.root)
     state = _named(circuit, found.assignment[0])
-    log = float(log_probability(circuit, found.assignment, options.root)[0])
+    log = float(log_probability(circuit, found.assignment, question.root)[0])
     payload = {
         "mpe": state,
         "quality": found.quality,
@@ -158,43 +218,106 @@ def _mpe(circuit: Circuit, evidence: Mapping[str, float], options: argparse.Name
     return payload, lines
 
 
-def _sample(circuit: Circuit, evidence: Mapping[str, float], options: argparse.Namespace) -> Answer:
+def _sample(question: _Question) -> Answer:
+    circuit, options = question.circuit, question.options
     if options.count * len(circuit.variables) > MAX_SAMPLED:
         most = max(1, MAX_SAMPLED // len(circuit.variables))
         raise OptionError(
             f"{options.count} samples are too many at once, at most {most}", where="--count"
         )
     seed = secrets.randbits(32) if options.seed is None else options.seed
-    drawn = sample(circuit, options.count, evidence, seed, options.root)
+    drawn = sample(question.given, options.count, question.evidence, seed, options.root)
     states = [_named(circuit, row) for row in drawn]
     lines = table(circuit.variables, [list(state.values()) for state in states])
     return {"sample": states, "seed": seed}, lines
 
 
-def _derivatives(
-    circuit: Circuit, evidence: Mapping[str, float], options: argparse.Namespace
-) -> Answer:
+# -- unit by unit --------------------------------------------------------------------------
+
+
+def _units(circuit: Circuit) -> list[Unit]:
+    """All units. Raises OptionError where they are too many to list."""
     if circuit.num_edges > MAX_LISTED_EDGES:
         raise OptionError(
             f"the circuit has {circuit.num_edges} edges, too many to list (at most "
             f"{MAX_LISTED_EDGES})"
         )
-    circuit.validate_params()
-    trace = reference.evaluate(circuit, evidence)
-    down = reference.log_derivatives(circuit, trace, circuit.root_unit(options.root))
+    return [Unit(g, k) for g, group in enumerate(circuit.groups) for k in range(group.size)]
+
+
+def _derivatives(question: _Question) -> Answer:
     derivatives: dict[str, float] = {}
     values: dict[str, float] = {}
-    with np.errstate(over="ignore"):
-        for position, group in enumerate(circuit.groups):
-            for index in range(group.size):
-                name = circuit.unit_name(Unit(position, index))
-                derivatives[name] = float(np.exp(down[position][0, index]))
-                values[name] = float(np.exp(trace.log_values[position][0, index]))
+    for unit in _units(question.circuit):
+        name = question.circuit.unit_name(unit)
+        derivatives[name] = question.values.derivative_of(unit)
+        values[name] = question.values.value_of(unit)
     rows = [(name, values[name], derivatives[name]) for name in derivatives]
     return (
         {"derivatives": derivatives, "values": values},
         table(("unit", "value", "derivative"), rows),
     )
+
+
+def _values(question: _Question) -> Answer:
+    found = question.values
+    units = [(question.circuit.unit_name(unit), unit) for unit in _units(question.circuit)]
+    values = {name: found.value_of(unit) for name, unit in units}
+    flows = {name: found.flow_of(unit) for name, unit in units}
+    payload = {
+        "values": values,
+        "log_values": {name: found.log_value_of(unit) for name, unit in units},
+        "flows": flows,
+        "log_value": found.log_root,
+        "log_partition": found.log_partition,
+    }
+    rows = [(name, values[name], flows[name]) for name, _ in units]
+    return payload, table(("unit", "value", "flow"), rows)
+
+
+def _hidden(question: _Question) -> Answer:
+    require(question.values.program, "hidden")
+    if question.values.log_root == -math.inf:
+        raise EvidenceError("the evidence has probability zero under this circuit")
+    answers: dict[str, list[float]] = {}
+    rows: list[tuple[object, ...]] = []
+    for unit in _units(question.circuit):
+        if question.circuit.groups[unit.group].kind == "sum":
+            name = question.circuit.unit_name(unit)
+            answers[name] = hidden_posterior(question.values, unit).tolist()
+            shares, rest = answers[name][:-1], answers[name][-1]
+            text = "  ".join(f"{p:.4f}" for p in shares[:12])
+            rows.append((name, rest, text + ("  ..." if len(shares) > 12 else "")))
+    header = ("sum", "takes no part", "probability of child 0, 1, ...")
+    return {"hidden": answers}, table(header, rows)
+
+
+def _polynomial(question: _Question) -> Answer:
+    question.refuse("the polynomial", "ask for the values", evidence=False)
+    found = network_polynomial(question.circuit, question.root)
+    covering = frozenset(found.covering(question.evidence))
+    monomials = [
+        {
+            "text": found.monomial_text(monomial),
+            "coefficient": monomial.coefficient,
+            "factors": [
+                {"factor": found.factor_text(factor), "exponent": exponent}
+                for factor, exponent in (*monomial.literals, *monomial.densities)
+            ],
+            "trees": monomial.trees,
+            "flag": monomial.flag,
+            "covers": number in covering,
+        }
+        for number, monomial in enumerate(found.monomials)
+    ]
+    payload = {
+        "polynomial": found.text(),
+        "monomials": monomials,
+        "multilinear": found.multilinear,
+        "log_value": found.log_value(question.evidence),
+    }
+    rows = [(m["text"], m["trees"], m["flag"], "yes" if m["covers"] else "no") for m in monomials]
+    return payload, table(("monomial", "trees", "kind", "agrees with the evidence"), rows)
 
 
 def _named(circuit: Circuit, row: Tensor) -> dict[str, Any]:
@@ -219,5 +342,8 @@ _ANSWERS: Mapping[str, _Asked] = MappingProxyType(
         "mpe": _mpe,
         "sample": _sample,
         "derivatives": _derivatives,
+        "values": _values,
+        "hidden": _hidden,
+        "polynomial": _polynomial,
     }
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from pccore.cli.models import sizes
@@ -12,10 +13,12 @@ from pccore.cli.support import catalogue_entry, catalogue_lines, check_target, r
 from pccore.datasets import load, parse_reference
 from pccore.errors import OptionError
 from pccore.files import save_model
+from pccore.graph import Circuit
 from pccore.leaves.base import Support
 from pccore.options import parse_assignments
 from pccore.presets import Facts, preset_options
 from pccore.structures import Shape, build_structure, find_structure, shape_of, structures
+from pccore.structures.figures import build_family, families
 
 
 def build(options: argparse.Namespace) -> int:
@@ -23,17 +26,13 @@ def build(options: argparse.Namespace) -> int:
     if options.list:
         return _list(options)
     name = required(options.structure, "STRUCTURE", "build")
-    find_structure(name)
+    family = name in families()
+    if not family:
+        find_structure(name)
     target = check_target(required(options.output, "-o", "build"))
-    given: dict[str, Any] = {}
     settings = parse_assignments(options.set)
     start = time.perf_counter()
-    shape = _shape(options)
-    if options.preset is not None:
-        maximum = shape.image.maximum if shape.image is not None else None
-        facts = Facts(shape.num_variables, 1.0 if maximum is None else maximum)
-        given |= preset_options(name, options.preset, facts)
-    circuit = build_structure(name, shape, {**given, **settings})
+    circuit = _figure(name, options, settings) if family else _structure(name, options, settings)
     save_model(circuit, target)
     seconds = time.perf_counter() - start
     chosen = circuit.meta.get("options", {})
@@ -48,6 +47,27 @@ def build(options: argparse.Namespace) -> int:
     lines = pairs([("wrote", options.output), *sizes(circuit).items()])
     emit(options, payload, lines)
     return 0
+
+
+def _figure(name: str, options: argparse.Namespace, settings: Mapping[str, str]) -> Circuit:
+    """A figure of any size, which brings its variables along."""
+    given = [options.data, options.variables, options.image, options.preset]
+    if any(one is not None for one in given):
+        raise OptionError(
+            f"{name} has its own variables, leave out --data, --variables, --image and --preset"
+        )
+    return build_family(name, settings)
+
+
+def _structure(name: str, options: argparse.Namespace, settings: Mapping[str, str]) -> Circuit:
+    """A structure for the variables of a dataset, or of so many variables."""
+    given: dict[str, Any] = {}
+    shape = _shape(options)
+    if options.preset is not None:
+        maximum = shape.image.maximum if shape.image is not None else None
+        facts = Facts(shape.num_variables, 1.0 if maximum is None else maximum)
+        given |= preset_options(name, options.preset, facts)
+    return build_structure(name, shape, {**given, **settings})
 
 
 def _shape(options: argparse.Namespace) -> Shape:
@@ -71,9 +91,10 @@ def _shape(options: argparse.Namespace) -> Shape:
 
 
 def _list(options: argparse.Namespace) -> int:
-    chosen = structures()
+    chosen = {**structures(), **families()}
     if options.structure is not None:
-        chosen = {options.structure: find_structure(options.structure)}
+        known = families().get(options.structure)
+        chosen = {options.structure: known or find_structure(options.structure)}
     found = [catalogue_entry(structure) for structure in chosen.values()]
     lines = [line for entry in found for line in catalogue_lines(entry)]
     emit(options, {"structures": found}, lines)

@@ -9,7 +9,18 @@ from typing import NoReturn
 from pccore import __version__
 from pccore.errors import OptionError
 
-ASKS = ("probability", "log_probability", "partition", "marginals", "mpe", "sample", "derivatives")
+ASKS = (
+    "probability",
+    "log_probability",
+    "partition",
+    "marginals",
+    "mpe",
+    "sample",
+    "derivatives",
+    "values",
+    "hidden",
+    "polynomial",
+)
 
 _EPILOG = """\
 MODEL is a model file (.pc.json, .pc.safetensors) or the name of a sample model. D is the name
@@ -96,6 +107,16 @@ def _models(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: i
     )
     parser.add_argument("source", metavar="IN")
     parser.add_argument("target", metavar="OUT")
+    parser = _command(
+        commands, "compare", "comparing:compare", "two models: what differs, and how far apart"
+    )
+    parser.add_argument("first", metavar="A")
+    parser.add_argument("second", metavar="B")
+    parser.add_argument(
+        "--shared", action="store_true", help="sum out the variables that only one has"
+    )
+    parser.add_argument("--count", type=whole(2, 10_000_000), default=4096, help="samples, if any")
+    parser.add_argument("--seed", type=whole(0, 2**62), default=0, help="of the samples")
     parser = _command(commands, "datasets", "data:datasets", "the datasets that have a name")
     parser.add_argument("name", metavar="NAME", nargs="?", help="the details of this one")
 
@@ -152,6 +173,18 @@ def _query(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ig
     parser.add_argument("--ask", required=True, choices=ASKS, metavar="WHAT", help=", ".join(ASKS))
     parser.add_argument(
         "--evidence", default="", metavar="TEXT", help='such as "X1=1,X3=0" (default: none)'
+    )
+    parser.add_argument(
+        "--soft",
+        default="",
+        metavar="TEXT",
+        help='likelihoods of the states of variables, such as "X1=0.2 0.8,X2=1 0"',
+    )
+    parser.add_argument(
+        "--observe-hidden",
+        default="",
+        metavar="TEXT",
+        help='the child that the hidden variable of a sum names, such as "S=0"',
     )
     parser.add_argument("--count", type=whole(1, 10_000_000), default=1, help="samples to draw")
     parser.add_argument("--seed", type=whole(0, 2**63 - 1), help="of the samples")

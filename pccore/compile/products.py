@@ -29,6 +29,8 @@ class HadamardLayer(Layer):
         """Every factor receives the whole flow."""
         assert self.inputs is not None
         incoming = self.read(flows).unsqueeze(1)
+        if len(self.inputs.sizes) == 1:
+            incoming = incoming.clone()  # index_add_ refuses a part of the bank it adds to
         shape = (-1, len(self.inputs.sizes), -1, -1)
         self.inputs.add_stacked(flows, incoming.expand(shape))
 
@@ -63,7 +65,7 @@ class KroneckerLayer(Layer):
         grid = self.read(flows).unflatten(-1, sizes)
         for j, column in enumerate(self.inputs.columns):
             others = [2 + i for i in range(len(sizes)) if i != j]
-            column.add(flows, grid.sum(others) if others else grid)
+            column.add(flows, grid.sum(others) if others else grid.clone())
 
     def choose(self, state: Pass, choice: Choice) -> None:
         """Every factor of the combination is in the induced tree."""

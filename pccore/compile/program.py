@@ -8,7 +8,7 @@ program.log_values(state, g)    # [B, size] of group g, read from that very run
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
@@ -117,10 +117,18 @@ class Program:
         }
 
     @torch.no_grad()
-    def evaluate(self, x: Tensor | np.ndarray, mode: str = "sum", keep: bool = False) -> Pass:
+    def evaluate(
+        self,
+        x: Tensor | np.ndarray,
+        mode: str = "sum",
+        keep: bool = False,
+        adjust: Callable[[Layer, Pass], None] | None = None,
+    ) -> Pass:
         """Up pass over data [B, V] (NaN = missing): every unit's log-value.
 
         mode "max" computes max-product values instead. keep=True prepares for `flows`.
+        adjust: called after each layer; it may change the values that the layer has written
+        (soft evidence on leaves, observed hidden variables of sums).
         """
         data, observed = self.observe(x)
         complete = bool(observed.all())
@@ -130,6 +138,8 @@ class Program:
                 layer.up_max(state)
             else:
                 layer.up(state, keep)
+            if adjust is not None:
+                adjust(layer, state)
         return state
 
     def root_values(self, state: Pass, root: int = 0) -> Tensor:

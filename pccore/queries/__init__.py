@@ -9,24 +9,41 @@ from pccore.queries.likelihood import (
     log_value,
 )
 from pccore.queries.marginals import Marginals, marginals, posterior_mean, posterior_moments
+from pccore.queries.meaning import Meaning, meaning
+from pccore.queries.posterior import (
+    Posterior,
+    licence_of,
+    log_probability_of,
+    posterior_marginals,
+)
 from pccore.queries.table import Licence, Query, licence, queries, require
+from pccore.queries.values import UnitValues, hidden_posterior, unit_values
 
 __all__ = [
     "Explanation",
     "Licence",
     "Marginals",
+    "Meaning",
+    "Posterior",
     "Query",
+    "UnitValues",
+    "hidden_posterior",
     "licence",
+    "licence_of",
     "log_conditional",
     "log_likelihood",
     "log_partition",
     "log_probability",
+    "log_probability_of",
     "log_value",
     "marginals",
+    "meaning",
     "mpe",
+    "posterior_marginals",
     "posterior_mean",
     "posterior_moments",
     "queries",
     "require",
     "sample",
+    "unit_values",
 ]

@@ -38,6 +38,7 @@ class Query:
 
 _ROWS = (
     Query("value", "Value", "S(x) of a complete state x", (), "one up pass"),
+    Query("values", "Values of all units", "S(e) of every unit", (), "one up pass"),
     Query("partition", "Partition function", "Z = S(*)", ("smooth", "consistent"), "one up pass"),
     Query(
         "probability",
@@ -73,6 +74,20 @@ _ROWS = (
         "the derivative of S with respect to every unit",
         (),
         "one up and one down pass",
+    ),
+    Query(
+        "hidden",
+        "Hidden variables of sums",
+        "P(Y = i | e) for the hidden variable Y of every sum",
+        ("smooth", "decomposable"),
+        "one up and one down pass",
+    ),
+    Query(
+        "polynomial",
+        "Network polynomial",
+        "S written out, monomial by monomial",
+        (),
+        "grows with the number of monomials",
     ),
     Query(
         "sample",
