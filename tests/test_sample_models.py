@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
+from pathlib import Path
+
 import pytest
+import torch
 
 from pccore.check import check
 from pccore.compile import compile_circuit
@@ -12,7 +16,15 @@ from pccore.queries import log_likelihood
 from pccore.structures.figures import figures
 
 NAMES = tuple(sample.name for sample in sample_models())
-BROKEN = ("incomplete", "inconsistent", "valid_though_broken", "squared_gaussian")
+BROKEN = (
+    "incomplete",
+    "inconsistent",
+    "two_paths",
+    "forgotten_day",
+    "buried_mistake",
+    "valid_though_broken",
+    "squared_gaussian",
+)
 
 
 def test_every_sample_has_a_title_and_a_story() -> None:
@@ -42,3 +54,22 @@ def test_the_digits_models_are_valid_and_trained(name: str) -> None:
     data = load("digits")
     found = float(log_likelihood(compile_circuit(model), data.test).mean())
     assert found > -103
+
+
+def test_the_maker_writes_the_same_bytes_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the models that need no training."""
+    source = sample_models()[0].path.parent / "make.py"
+    spec = importlib.util.spec_from_file_location("make_samples", source)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "FOLDER", tmp_path)
+    threads = torch.get_num_threads()
+    module.main(trained=False)
+    torch.set_num_threads(threads)
+    written = sorted(path.name for path in tmp_path.iterdir())
+    assert written == sorted(f"{name}.pc.json" for name in figures())
+    for name in written:
+        assert (tmp_path / name).read_bytes() == source.with_name(name).read_bytes(), name

@@ -27,11 +27,18 @@ MAX_ELEMENTS = 20_000
 _SYMBOLS: Mapping[str, str] = MappingProxyType({"sum": "⊕", "product": "⊗"})
 
 
-def to_dot(circuit: Circuit, level: Literal["auto", "group", "unit"] = "auto") -> str:
+def to_dot(
+    circuit: Circuit,
+    level: Literal["auto", "group", "unit"] = "auto",
+    *,
+    values: Mapping[Unit, float | str] | None = None,
+    weights: bool = True,
+) -> str:
     """The circuit as a DOT graph, roots on top and marked by a double outline.
 
     level: "unit" draws every unit, with the weights on the edges; "group" draws one node
-    per group, with its number of units; "auto" chooses by the number of units.
+    per group, with its number of units; "auto" chooses by the number of units. values: written
+    beside the units. weights: on the edges of sums.
 
     Raises OptionError when `level` asks for a drawing of more than MAX_ELEMENTS nodes and
     edges.
@@ -52,7 +59,7 @@ def to_dot(circuit: Circuit, level: Literal["auto", "group", "unit"] = "auto") -
     if isinstance(title, str) and title:
         lines.append(f"  graph [label={quoted(title)} labelloc=t]")
     lines += ['  node [fontname="Helvetica"]', '  edge [fontname="Helvetica" fontsize=10]']
-    lines += _units(circuit) if level == "unit" else _groups(circuit)
+    lines += _units(circuit, values or {}, weights) if level == "unit" else _groups(circuit)
     return "\n".join([*lines, "}"]) + "\n"
 
 
@@ -73,7 +80,7 @@ def save(circuit: Circuit, stream: BinaryIO) -> None:
     stream.write(text.encode(errors="replace"))
 
 
-def _units(circuit: Circuit) -> Iterator[str]:
+def _units(circuit: Circuit, values: Mapping[Unit, float | str], weights: bool) -> Iterator[str]:
     # A circuit whose weights are missing or misshapen is drawn too, without those weights.
     stand_ins = {
         group.parameter: torch.ones(circuit.parameter_shape(group))
@@ -83,7 +90,7 @@ def _units(circuit: Circuit) -> Iterator[str]:
     drawn = circuit.with_params(circuit.params.updated(stand_ins))
     roots = set(circuit.roots)
     for position, group in enumerate(circuit.groups):
-        known = group.kind == "sum" and _fits(circuit, group)
+        known = weights and group.kind == "sum" and _fits(circuit, group)
         for index in range(group.size):
             unit = Unit(position, index)
             name = circuit.unit_name(unit)
@@ -92,6 +99,10 @@ def _units(circuit: Circuit) -> Iterator[str]:
             else:
                 text, shape = _SYMBOLS[group.kind], "circle"
             outline = " peripheries=2" if unit in roots else ""
+            if unit in values:
+                value = values[unit]
+                shown = value if isinstance(value, str) else f"{value:.3g}"
+                outline += f" xlabel={quoted(shown)}"
             node = f"u{position}_{index}"
             yield f"  {node} [label={quoted(text)} shape={shape} tooltip={quoted(name)}{outline}]"
             for edge in drawn.children(unit):
@@ -140,4 +151,6 @@ def _fits(circuit: Circuit, group: LeafGroup | SumGroup) -> bool:
     return tensor is not None and tuple(tensor.shape) == circuit.parameter_shape(group)
 
 
-FORMAT = Format(name="dot", title="Graphviz drawing", suffixes=(".dot", ".gv"), save=save)
+FORMAT = Format(
+    name="dot", title="Graphviz drawing", suffixes=(".dot", ".gv"), save=save, drawing=True
+)
