@@ -82,7 +82,7 @@ def _positive(circuit: Circuit, live: list[bool]) -> list[Mask]:
         weights = _weights(circuit, group)
         if group.kind == "sum" and group.edges == "dense":
             assert weights is not None
-            found.append((weights[:, below] > 0).any(axis=1))
+            found.append(np.array((weights[:, below] > 0).any(axis=1), dtype=bool))
             continue
         edges = group.edges
         if isinstance(edges, SparseEdges):
