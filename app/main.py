@@ -51,6 +51,24 @@ def _complete() -> None:
     complete.page()
 
 
+def _query() -> None:
+    from pc_workbench.screens import query
+
+    query.page()
+
+
+def _compare() -> None:
+    from pc_workbench.screens import compare
+
+    compare.page()
+
+
+def _learn() -> None:
+    from pc_workbench.screens import learn
+
+    learn.page()
+
+
 def _first() -> None:
     st.switch_page(pages["gallery"], query_params=st.query_params.to_dict())
 
@@ -60,8 +78,11 @@ pages = MappingProxyType(
         "gallery": st.Page(_gallery, title="Gallery", default=True),
         "build": st.Page(_build, title="Build", url_path="build"),
         "inspect": st.Page(_inspect, title="Inspect", url_path="inspect"),
+        "query": st.Page(_query, title="Query", url_path="query"),
         "train": st.Page(_train, title="Train", url_path="train"),
         "complete": st.Page(_complete, title="Complete", url_path="complete"),
+        "compare": st.Page(_compare, title="Compare", url_path="compare"),
+        "learn": st.Page(_learn, title="Learn", url_path="learn"),
     }
 )
 # The default page answers at the root only; who writes its name in the address is led there.

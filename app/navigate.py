@@ -22,3 +22,16 @@ def links(*names: str, label: str = "Go to {}") -> None:
         for name in names:
             if name in pages:
                 st.page_link(pages[name], label=label.format(pages[name].title))
+
+
+def known(*names: str) -> tuple[str, ...]:
+    """Those of the pages that there are."""
+    pages = st.session_state.get(_PAGES, {})
+    return tuple(name for name in names if name in pages)
+
+
+def go(name: str) -> None:
+    """Leave for another page; nothing where the shell is not around."""
+    pages = st.session_state.get(_PAGES, {})
+    if name in pages:
+        st.switch_page(pages[name], query_params=st.query_params.to_dict())

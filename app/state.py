@@ -25,6 +25,7 @@ from pc_workbench.codec import Codec
 _KEY = "pcw_state"
 _WRITTEN = "pcw_links"  # links that this session replaced lately, with the time
 _NOTICES = "pcw_notices"
+_EARLIER = "pcw_earlier"
 # A click can reach the server before the browser has seen the link that the last one wrote.
 _STALE_SECONDS = 2.0
 
@@ -44,7 +45,11 @@ class AppState:
     split, image: a row of the data. mask: `pack_mask` of the hidden pixels. seed, method: of a
     query. view: ids of the expanded parts of the graph; unit: the selected one. evidence: as
     `pccore query --evidence` takes it. structure, options: choices on Build; learner, training:
-    on Train (options that differ from their default). run: the id of a training run.
+    on Train (options that differ from their default). run: the id of a training run. building:
+    how Build makes a circuit; notation: of the text beside the drawing. soft: variable and
+    likelihoods; hidden: unit and the name given to its hidden variable; pass_, step: what is
+    stepped through and how far; scale: of the values. other: the model that Compare holds against
+    the current one. lesson, stage: of Learn. presenting: larger type.
     """
 
     model: str = _field("", codec.text(_IDENTIFIER, 80))
@@ -62,6 +67,17 @@ class AppState:
     learner: str = _field("online-em", codec.text(r"[a-z][a-z0-9_\-]{0,39}", 40))
     training: tuple[tuple[str, str], ...] = _field((), codec.pairs(40))
     run: str = _field("", codec.text(_IDENTIFIER, 80))
+    building: str = _field("draw", codec.choice("draw", "generate"))
+    notation: str = _field("formula", codec.choice("formula", "code"))
+    soft: tuple[tuple[str, str], ...] = _field((), codec.pairs(40))
+    hidden: tuple[tuple[str, str], ...] = _field((), codec.pairs(40))
+    pass_: str = _field("", codec.choice("", "up", "derivatives", "flows", "mpe", "sample"))
+    step: int = _field(0, codec.whole(0, 10**6))
+    scale: str = _field("linear", codec.choice("linear", "log"))
+    other: str = _field("", codec.text(_IDENTIFIER, 80))
+    lesson: str = _field("", codec.text(_IDENTIFIER, 80))
+    stage: int = _field(0, codec.whole(0, 99))
+    presenting: str = _field("no", codec.choice("no", "yes"))
 
 
 @functools.cache
@@ -113,9 +129,17 @@ def update(**changes: Any) -> AppState:
             raise ValueError(f"{name} cannot be {value!r}")
     if state != before:
         _remember(encode(before))
+        if state.model != before.model and before.model:
+            earlier = [one for one in earlier_models() if one not in (before.model, state.model)]
+            st.session_state[_EARLIER] = (before.model, *earlier[:7])
         st.session_state[_KEY] = state
         _write(state)
     return state
+
+
+def earlier_models() -> tuple[str, ...]:
+    """Models that were the current one before, the latest first: what Compare holds against it."""
+    return st.session_state.get(_EARLIER, ())
 
 
 def choose_model(model: str) -> None:

@@ -1,4 +1,5 @@
 """Models and datasets that the sessions share: on disk by content, in memory in bounded caches.
+Drawings, which change, are in `drafts`.
 
 What the caches hold is immutable (a Program is only evaluated, never trained here), so sessions
 may use it at the same time.
@@ -18,7 +19,7 @@ from typing import BinaryIO, Literal
 import streamlit as st
 from PIL import Image
 
-from pc_workbench import errors, paths
+from pc_workbench import drafts, errors, paths
 from pc_workbench.views.sheets import contact_sheet
 from pccore import datasets
 from pccore.check import Report, check
@@ -72,7 +73,9 @@ def put_model(circuit: Circuit, *, untrained: bool = False) -> str:
 
 
 def model_path(model: str) -> Path:
-    """The file of a sample model or a stored one. Raises NotFoundError."""
+    """The file of a sample model, a stored one or a drawing. Raises NotFoundError."""
+    if drafts.is_drawing(model):
+        return drafts.model_file(model)
     if _STORED.fullmatch(model):
         path = _stored_path(model)
         if not path.is_file():
@@ -90,7 +93,13 @@ def model_path(model: str) -> Path:
 
 def model_reference(model: str) -> str:
     """What to write for a model in a command or in Python: a sample's name, else its path."""
-    return str(model_path(model)) if _STORED.fullmatch(model) else model
+    kept = _STORED.fullmatch(model) or drafts.is_drawing(model)
+    return str(model_path(model)) if kept else model
+
+
+def version(model: str) -> str:
+    """For the key of a cache: the id, and for a drawing what changes with every edit."""
+    return f"{model}@{drafts.stamp(model)}" if drafts.is_drawing(model) else model
 
 
 def is_untrained(model: str) -> bool:
@@ -140,19 +149,26 @@ def default_model() -> str:
     return next((name for name in first + names if is_valid(name)), "")
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
-def _circuit(path: str) -> Circuit:
+# stamp: "" for files that never change.
+@st.cache_resource(max_entries=24, show_spinner=False)
+def _circuit(path: str, stamp: str) -> Circuit:
     return load_model(Path(path))
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
-def _report(path: str) -> Report:
-    return check(_circuit(path))
+@st.cache_resource(max_entries=24, show_spinner=False)
+def _report(path: str, stamp: str) -> Report:
+    return check(_circuit(path, stamp))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _program(path: str) -> Program:
-    return compile_circuit(_circuit(path))
+def _program(path: str, stamp: str) -> Program:
+    return compile_circuit(_circuit(path, stamp))
+
+
+def _file(model: str) -> tuple[str, str]:
+    """The path of a model, and the stamp of its content."""
+    stamp = drafts.stamp(model) if drafts.is_drawing(model) else ""
+    return str(model_path(model)), stamp
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -168,22 +184,22 @@ def dataset_infos() -> tuple[DatasetInfo, ...]:
 
 def get_circuit(model: str) -> Circuit:
     """The circuit of a sample's name or a stored id. Raises NotFoundError, FileError."""
-    return _circuit(str(model_path(model)))
+    return _circuit(*_file(model))
 
 
 def get_report(model: str) -> Report:
     """What `check` says of a model."""
-    return _report(str(model_path(model)))
+    return _report(*_file(model))
 
 
 def get_program(model: str) -> Program:
     """The model compiled in float32; only to be evaluated, as sessions share it."""
-    return _program(str(model_path(model)))
+    return _program(*_file(model))
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _verdict(path: str) -> Verdict:
-    report = check(_circuit(path), ("smooth", "consistent", "decomposable", "weights"))
+def _verdict(path: str, stamp: str) -> Verdict:
+    report = check(_circuit(path, stamp), ("smooth", "consistent", "decomposable", "weights"))
     if not report.valid:
         return "broken"
     return "valid" if report.properties["decomposable"] == "yes" else "valid, not decomposable"
@@ -196,7 +212,7 @@ def is_valid(model: str) -> bool:
 
 def verdict(model: str) -> Verdict:
     """A word for the gallery; samples and marginals need a decomposable circuit as well."""
-    return _verdict(str(model_path(model)))
+    return _verdict(*_file(model))
 
 
 def get_dataset(name: str) -> Dataset:
@@ -221,6 +237,8 @@ def title_of(model: str) -> str:
     """A short name for people, "" where there is no model."""
     if not model:
         return ""
+    if drafts.is_drawing(model):
+        return errors.short(drafts.title(model))
     return errors.short(str(get_circuit(model).meta.get("title") or model))
 
 

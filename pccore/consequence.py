@@ -69,16 +69,17 @@ class _Tables:
     complete: bool
 
 
-def consequence(circuit: Circuit, witness: Witness) -> Consequence | None:
+def consequence(circuit: Circuit, witness: Witness, budget: int = MAX_WORK) -> Consequence | None:
     """The most telling wrong answer that a violation causes, at the root if it shows there.
 
     Else at the unit at fault. None where no answer is wrong (a circuit can be valid by luck), for
     properties that do not make answers wrong, or where there are too many states to enumerate.
+    budget: states or pieces of evidence, times edges, that may be evaluated.
     """
     if witness.property not in ("smooth", "consistent", "decomposable"):
         return None
     for unit in dict.fromkeys((circuit.root, witness.unit)):
-        tables = _tables(circuit, unit, witness.variables)
+        tables = _tables(circuit, unit, witness.variables, budget)
         found = _worst(circuit, unit, tables) if tables else None
         if found is not None:
             return found
@@ -111,13 +112,15 @@ def validity(circuit: Circuit) -> Validity:
     )
 
 
-def _tables(circuit: Circuit, unit: Unit, first: Sequence[int]) -> _Tables | None:
+def _tables(
+    circuit: Circuit, unit: Unit, first: Sequence[int], budget: int = MAX_WORK
+) -> _Tables | None:
     """Both answers for all evidence on as many variables as possible, `first` ones first."""
     scope = circuit.scopes[unit.group]
     edges = max(1, circuit.num_edges + circuit.num_units)
     sizes = {v: circuit.domain(v).states for v in scope}
     whole = math.prod(size or 1 for size in sizes.values())
-    if whole > oracle.LIMIT or whole * edges > MAX_WORK:
+    if whole > oracle.LIMIT or whole * edges > budget:
         return None
     try:
         log_table = oracle.log_table(circuit, None, unit)
@@ -129,7 +132,7 @@ def _tables(circuit: Circuit, unit: Unit, first: Sequence[int]) -> _Tables | Non
     for v in dict.fromkeys([*(v for v in first if v in scope), *scope]):
         size = sizes[v]
         more = count * ((size or 0) + 1)
-        if size is not None and more <= MAX_EVIDENCE and more * edges <= MAX_WORK:
+        if size is not None and more <= MAX_EVIDENCE and more * edges <= budget:
             chosen.append(v)
             count = more
     shape = [sizes[v] or 1 for v in chosen]

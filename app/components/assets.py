@@ -34,13 +34,15 @@ def join_scripts(texts: list[str]) -> str:
 
 
 @functools.cache
-def component(name: str, scripts: tuple[str, ...]) -> Any:
+def component(name: str, scripts: tuple[str, ...], styles: tuple[str, ...] = ()) -> Any:
     """Register the component in the folder ``name`` and return its mounting command.
 
     Args:
         name: folder below ``components``; holds ``{name}.html``, ``{name}.css`` and the scripts.
         scripts: file names without ending, in the order of concatenation; the shared helpers
-            come first by themselves.
+            come first by themselves. A component that builds on another lists ``../other/file``.
+        styles: style sheets of others below ``components``, without ending; they come before its
+            own.
     """
     own = FOLDER / name
     shared = FOLDER / "shared"
@@ -48,6 +50,13 @@ def component(name: str, scripts: tuple[str, ...]) -> Any:
     return v2.component(
         f"pc_{name}",
         html=read(own / f"{name}.html"),
-        css=read(shared / "theme.css") + read(own / f"{name}.css"),
+        css="".join(
+            read(path)
+            for path in (
+                shared / "theme.css",
+                *(FOLDER / f"{style}.css" for style in styles),
+                own / f"{name}.css",
+            )
+        ),
         js=join_scripts([read(shared / "dom.js"), *(read(own / f"{s}.js") for s in scripts)]),
     )

@@ -14,6 +14,7 @@ from pc_workbench.views import sizes
 from pccore.datasets import DatasetInfo
 from pccore.errors import PCError
 from pccore.files import SampleModel, describe, load_bytes
+from pccore.structures.figures import groups
 
 COLUMNS = 3
 RECENT = 6  # stored models that are shown
@@ -26,6 +27,8 @@ BADGES: Mapping[store.Verdict, tuple[Any, str | None]] = MappingProxyType(
     }
 )
 _UPLOAD = "pcw_upload"
+_FILTER = "pcw_gallery_filter"
+_OWN = "Built and trained here"
 _REFUSED = "pcw_upload_refused"
 
 
@@ -50,16 +53,16 @@ def _models() -> None:
     samples = store.samples()
     if not samples:
         st.info("No sample models are installed. Build one, or upload a file.")
-    whole = [one for one in samples if store.verdict(one.name) == "valid"]
-    # What was trained comes first, and what is only half broken last.
-    _cards(sorted(whole, key=lambda one: one.name not in store.FIRST_CHOICE))
-    rest = [one for one in samples if one not in whole]
-    if rest:
-        st.subheader("Broken on purpose")
-        _cards(sorted(rest, key=lambda one: store.verdict(one.name) != "broken"))
     stored = store.models()[:RECENT]
-    if stored:
-        st.subheader("Built and trained here")
+    sections = _sections(samples)
+    names = [*sections, *([_OWN] if stored else [])]
+    wanted = st.pills("Show", names, selection_mode="multi", key=_FILTER) if len(names) > 1 else []
+    for name, members in sections.items():
+        if not wanted or name in wanted:
+            st.subheader(name)
+            _cards(members)
+    if stored and (not wanted or _OWN in wanted):
+        st.subheader(_OWN)
         for number, cell in _cells(len(stored)):
             one = stored[number]
             with cell:
@@ -70,6 +73,33 @@ def _models() -> None:
                         f"{sizes.plural(one.parameters, 'parameter')}"
                     )
                 _choose_model(one.id)
+
+
+def _sections(samples: Sequence[SampleModel]) -> dict[str, list[SampleModel]]:
+    """The samples under their headings, those without any left out."""
+    members: dict[str, tuple[str, ...]] = {
+        name: tuple(maker.__name__ for maker in makers) for name, makers in groups().items()
+    }
+    known = {name for names in members.values() for name in names}
+    # A sample that is no figure was trained, unless it is broken.
+    other = {one.name: store.verdict(one.name) for one in samples if one.name not in known}
+    trained = sorted(
+        (name for name, verdict in other.items() if verdict == "valid"),
+        key=lambda name: name not in store.FIRST_CHOICE,
+    )
+    wrong = tuple(name for name in other if name not in trained)
+    order = {
+        "Trained": tuple(trained),
+        "Figures of the SPN paper": members["figures"],
+        "Classic models": members["classics"],
+        "Broken on purpose": members["broken"] + wrong,
+    }
+    by_name = {one.name: one for one in samples}
+    found = {
+        title: [by_name[name] for name in names if name in by_name]
+        for title, names in order.items()
+    }
+    return {title: cards for title, cards in found.items() if cards}
 
 
 def _cards(samples: Sequence[SampleModel]) -> None:

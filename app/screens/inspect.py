@@ -8,11 +8,11 @@ from typing import Any
 
 import streamlit as st
 
-from pc_workbench import controls, errors, navigate, state, store
+from pc_workbench import controls, navigate, state, store
 from pc_workbench.components import GraphEvent, circuit_graph
+from pc_workbench.screens import inspect_unit, picture_export
 from pc_workbench.screens.inspect_side import chosen, show_findings, show_queries, show_verdicts
-from pc_workbench.views import labels, unit_details
-from pc_workbench.views.leaf_figure import leaf_figure
+from pc_workbench.views import labels
 from pc_workbench.views.outline import Outline, toggle
 from pc_workbench.views.scene import circuit_scene, node_of
 from pccore.check import Report
@@ -47,7 +47,7 @@ def page() -> None:
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _outline(model: str, _circuit: Circuit) -> Outline:
+def _outline(version: str, _circuit: Circuit) -> Outline:
     return Outline.of(_circuit)
 
 
@@ -56,11 +56,11 @@ def _body(model: str) -> None:
     """Everything that a click changes."""
     circuit = store.get_circuit(model)
     report = store.get_report(model)
-    outline = _outline(model, circuit)
+    outline = _outline(store.version(model), circuit)
     left, right = st.columns([2, 1], gap="medium")
     with left:
         _graph(model, circuit, report, outline)
-        _details(circuit, outline)
+        inspect_unit.show(model, circuit, outline)
     with right:
         show_findings(report, circuit, outline)
         show_verdicts(report)
@@ -113,55 +113,17 @@ def _reset() -> None:
     state.update(view=(), unit="")
 
 
-# -- the selected unit -----------------------------------------------------------------------
-
-
-def _details(circuit: Circuit, outline: Outline) -> None:
-    node = state.get().unit
-    found = unit_details.details(circuit, outline, node) if node else None
-    if found is None:
-        st.caption("Select a unit to see its scope, weights and function.")
-        return
-    st.markdown(f"### {errors.plain(found.title)}")
-    if found.formula:
-        st.code(found.formula, language=None, wrap_lines=True)
-    st.markdown("  \n".join(f"**{name}** {errors.plain(text)}" for name, text in found.facts))
-    unit = unit_details.unit_of(outline, node)
-    figure = leaf_figure(circuit, unit) if unit is not None else None
-    if figure is not None:
-        st.plotly_chart(figure, width="stretch", key="pcw_leaf")
-    table = found.children or found.parameters
-    if not table:
-        return
-    title = "Children" if found.children else "Parameters"
-    line = st.container(horizontal=True, vertical_alignment="center")
-    more = f", {found.more:,} more in the CSV" if found.more else ""
-    line.caption(f"{title} ({len(table)} shown{more})", width="stretch")
-    line.download_button(
-        "CSV",
-        functools.partial(_csv, circuit, outline, node),
-        file_name="unit.csv",
-        mime="text/csv",
-        on_click="ignore",
-        type="tertiary",
-    )
-    st.dataframe(list(table), hide_index=True, height=min(260, 38 + 35 * len(table)))
-
-
-def _csv(circuit: Circuit, outline: Outline, node: str) -> str:
-    found = unit_details.details(circuit, outline, node, unit_details.CSV_ROWS)
-    return unit_details.to_csv(found.children or found.parameters) if found else ""
-
-
 # -- files -----------------------------------------------------------------------------------
 
 
 def _save(model: str, circuit: Circuit) -> None:
     with st.popover("Save", width="stretch"):
         for name, one in FORMATS().items():
+            if one.drawing:
+                continue
             if name == "pc.json" and circuit.num_parameters > 1_000_000:
                 continue
-            if name in ("dot", "build.py") and circuit.num_edges > 200_000:
+            if name == "build.py" and circuit.num_edges > 200_000:
                 continue
             st.download_button(
                 f"{one.title} ({one.suffixes[0]})",
@@ -172,7 +134,7 @@ def _save(model: str, circuit: Circuit) -> None:
                 width="stretch",
                 key=f"pcw_save_{name}",
             )
-        st.caption("The picture: SVG and PNG buttons on the graph.")
+        picture_export.show(model, circuit, picture_export.current_values(circuit))
 
 
 def _file(name: str, circuit: Circuit) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pc_workbench.views.layout import layered_layout
+from pccore.drawing.layout import layered_layout
 from pccore.graph import Circuit, LeafGroup, ProductGroup
 
 MOST_NODES = 320

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from pc_workbench.views import labels
-from pc_workbench.views.layout import extent, layered_layout
 from pc_workbench.views.outline import KINDS, UNITS_SHOWN, Cut, Outline, make_cut
 from pccore.check import FAULTS, Report, Witness
 from pccore.check.walk import child_units
+from pccore.drawing.layout import extent, layered_layout
 from pccore.graph import Circuit, LeafGroup, SparseEdges, Unit
 
 Scene = dict[str, Any]
@@ -27,6 +27,8 @@ MOST_EDGES = 500
 LABELLED_EDGES = 130
 #: Nodes in a row of a drawing that is not drawn unit by unit; more take several rows.
 ROW = 12
+#: Units of a witness's paths that are drawn whatever the size of the circuit.
+PATH_UNITS = 24
 #: Width over height that a drawing is spread to, and the most that it is spread.
 ASPECT, SPREAD = 1.25, 2.4
 
@@ -46,14 +48,14 @@ def circuit_scene(
 
     report: its faults are marked. outline: `Outline.of(circuit)`, where it is at hand. view: ids
     that were expanded or collapsed (see `outline.toggle`). focus: units to be drawn whatever their
-    number. witness: the violation that is looked at; its edges are marked and the rest is dimmed.
+    number. witness: the violation that is looked at; its paths are marked and the rest is dimmed.
     values: texts beside units. name: tells drawings of different circuits apart.
 
     Returns the scene: at most 220 nodes and `MOST_EDGES` edges; "hidden_edges" is the number of
     those left out.
     """
     outline = outline or Outline.of(circuit)
-    units = [*focus, *([witness.unit, *witness.children] if witness else [])]
+    units = [*focus, *(_units_of(witness) if witness else [])]
     cut = make_cut(outline, view, [unit.group for unit in units])
     drawing = _Drawing(circuit, outline, cut)
     drawing.mark_faults(report, witness)
@@ -67,6 +69,13 @@ def node_of(scene: Scene, outline: Outline, unit: Unit) -> str | None:
     cluster = outline.cluster_id(int(outline.cluster[unit.group]))
     ids = (f"u:{unit.group}:{unit.index}", f"g:{unit.group}", cluster)
     return next((one for one in ids if one in known), None)
+
+
+def _units_of(witness: Witness) -> list[Unit]:
+    """What is to be seen of a violation: the unit, its children, the ends of the paths first."""
+    ends = [path[-1] for path in witness.paths]
+    between = [unit for path in witness.paths for unit in path[:PATH_UNITS]]
+    return list(dict.fromkeys([witness.unit, *witness.children, *ends, *between]))
 
 
 class _Drawing:
@@ -236,12 +245,40 @@ class _Drawing:
             return
         self._mark_edges(witness)
         bright = {self._node_of(witness.unit), *(self._node_of(c) for c in witness.children)}
+        bright |= self._mark_paths(witness)
         for identity, node in self.nodes.items():
             if identity not in bright and "violation" not in node:
                 node["emphasis"] = 0.45
         for (source, target), edge in self.edges.items():
             if source not in bright or target not in bright:
                 edge["emphasis"] = 0.3
+
+    def _mark_paths(self, witness: Witness) -> set[str]:
+        """Mark the edges of the paths, and say beside each unit on which one it is."""
+        top = self._node_of(witness.unit)
+        numbers: defaultdict[str, list[str]] = defaultdict(list)
+        lacking = set[str]()
+        for number, path in enumerate(witness.paths, start=1):
+            above = top
+            for unit in path:
+                node = self._node_of(unit)
+                if node == above:
+                    continue  # both in one group or cluster that is drawn as a whole
+                numbers[node] += [str(number)] if str(number) not in numbers[node] else []
+                edge = self.edges.get((above, node)) or self.edges.get((node, above))
+                if edge is not None:
+                    edge["violation"] = True
+                above = node
+            if witness.variables[0] not in self.circuit.scopes[path[-1].group]:
+                lacking.add(above)
+        for identity, on in numbers.items():
+            several = "s" if len(on) > 1 else ""
+            self.nodes[identity]["value"] = f"path{several} {' + '.join(on)}"
+        for identity in lacking:
+            name = self.circuit.variables[witness.variables[0]]
+            shown = name if len(name) <= 10 else name[:9] + "…"
+            self.nodes[identity]["value"] = f"lacks {shown}"
+        return set(numbers)
 
     def _mark_edges(self, witness: Witness) -> None:
         source = self._node_of(witness.unit)

@@ -13,9 +13,13 @@ from pc_workbench.views import labels
 from pc_workbench.views.outline import KINDS, Outline, group_of
 from pc_workbench.views.scene import weights_of
 from pccore.check.walk import child_units
+from pccore.errors import PCError
 from pccore.graph import Circuit, Group, LeafGroup, SparseEdges, Unit
+from pccore.polynomial import network_polynomial
 from pccore.scope import Scope
 
+#: Monomials of a unit that is written out, and edges of the circuit it may be part of.
+MONOMIALS, WRITTEN_EDGES = 16, 20_000
 #: Rows of a table on screen; the CSV has up to the second number.
 ROWS, CSV_ROWS = 200, 100_000
 
@@ -72,6 +76,18 @@ def unit_of(outline: Outline, node: str) -> Unit | None:
     if position is None or not node.startswith("u:"):
         return None
     return Unit(position, int(node.split(":")[2]))
+
+
+def polynomial(circuit: Circuit, unit: Unit) -> str:
+    """The unit written out over its variables, "" for a leaf or where that would be long."""
+    group = circuit.groups[unit.group]
+    if isinstance(group, LeafGroup) or circuit.num_edges > WRITTEN_EDGES:
+        return ""
+    try:
+        expanded = network_polynomial(circuit.with_roots([unit]), limit=MONOMIALS)
+    except PCError:  # too long, or illegal weights
+        return ""
+    return f"{circuit.unit_name(unit)} = {expanded.text()}"
 
 
 def _unit(circuit: Circuit, unit: Unit, rows: int) -> Details:

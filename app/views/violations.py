@@ -19,8 +19,10 @@ MEANINGS: Mapping[str, tuple[str, str]] = {
     "normalized": ("normalized", "weights add up to 1"),
     "weights": ("legal weights", "no parameter is amiss"),
     "reachable": ("reachable", "every part is below a root"),
+    "alternating": ("alternating", "no sum below a sum"),
+    "alive": ("alive", "every part can count"),
 }
-_SELDOM = frozenset({"weights", "reachable"})
+_SELDOM = frozenset({"weights", "reachable", "alternating", "alive"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class Permission:
 
 
 def verdicts(report: Report) -> list[Verdict]:
-    """The properties in their order; the last two only where they fail."""
+    """The properties in their order; those that mostly hold only where they fail."""
     found: list[Verdict] = []
     for name in PROPERTIES:
         answer = report.properties.get(name, "unknown")

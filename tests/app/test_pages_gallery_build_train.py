@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 from pc_workbench import jobs, paths, store
 from pccore import build, datasets, structures
 from pccore.files import FORMATS, SampleModel, save_model
+from pccore.structures import figures
 
 PATIENCE = 90.0
 
@@ -122,8 +123,25 @@ def test_gallery_puts_the_trained_samples_first_and_the_broken_ones_last():
     keys = [b.key.removeprefix("pcw_use_") for b in at.button if b.key.startswith("pcw_use_")]
     verdicts = [store.verdict(name) for name in keys]
     assert set(keys[:2]) == set(store.FIRST_CHOICE)
-    order = ("valid", "broken", "valid, not decomposable")
-    assert verdicts == sorted(verdicts, key=order.index) and set(verdicts) == set(order)
+    broken = [maker.__name__ for maker in figures.groups()["broken"]]
+    assert keys[-len(broken) :] == broken
+    assert set(verdicts[: -len(broken)]) == {"valid"}
+    assert {"broken", "valid, not decomposable"} <= set(verdicts)
+    headings = [one.value for one in at.subheader]
+    assert headings[0] == "Trained" and headings[-1] == "Broken on purpose"
+
+
+def test_the_gallery_shows_the_sections_that_are_asked_for():
+    at = show(gallery_page)
+    next(one for one in at.button_group if one.label == "Show").select("Classic models").run()
+    clean(at)
+    assert [one.value for one in at.subheader] == ["Classic models"]
+    keys = {b.key.removeprefix("pcw_use_") for b in at.button if b.key.startswith("pcw_use_")}
+    assert keys == {maker.__name__ for maker in figures.groups()["classics"]}
+
+
+def test_the_orange_badge_is_for_what_is_valid_and_not_decomposable():
+    at = show(gallery_page)
     assert any("orange" in m.value and "not decomposable" in m.value for m in at.markdown)
 
 
@@ -176,7 +194,7 @@ def test_a_good_upload_becomes_the_current_model():
 
 
 def test_build_previews_creates_and_says_how():
-    at = show(build_page, dataset="parity", structure="naive_bayes")
+    at = show(build_page, building="generate", dataset="parity", structure="naive_bayes")
     clean(at)
     before = [m.value for m in at.metric]
     slider = next(s for s in at.select_slider if s.label == "Components")
@@ -197,13 +215,13 @@ def test_build_previews_creates_and_says_how():
 
 @pytest.mark.parametrize("name", list(structures.structures()))
 def test_every_structure_has_a_preview(name: str):
-    at = show(build_page, structure=name)
+    at = show(build_page, building="generate", structure=name)
     clean(at)
     assert len(at.metric) == 3
 
 
 def test_a_bad_option_is_told_beside_its_widget():
-    at = show(build_page, dataset="parity", structure="rat", options="depth:5")
+    at = show(build_page, building="generate", dataset="parity", structure="rat", options="depth:5")
     assert not at.exception
     assert button(at, "Create").disabled
     assert any("5 variables cannot be split 5 times" in c.value for c in at.caption)
@@ -211,7 +229,7 @@ def test_a_bad_option_is_told_beside_its_widget():
 
 
 def test_a_structure_that_does_not_suit_the_data():
-    at = show(build_page, dataset="parity", structure="pd")
+    at = show(build_page, building="generate", dataset="parity", structure="pd")
     clean(at)
     structure = next(s for s in at.selectbox if s.label == "Structure")
     assert not any("Poon" in option for option in structure.options)
@@ -230,7 +248,7 @@ def test_a_structure_that_does_not_suit_the_data():
     ],
 )
 def test_hostile_links_do_not_break_build(parameters: dict[str, str]):
-    at = show(build_page, **parameters)
+    at = show(build_page, building="generate", **parameters)
     assert not at.exception
     assert at.selectbox
 

@@ -107,6 +107,7 @@ def test_the_story(page: Page, workbench: str):
 
     # build
     go(page, "Build")
+    keyed(page, "pcw_widget_building").get_by_text("Generate").click()
     slider = keyed(page, "pcw_options_units").get_by_role("slider")
     for _ in range(4):
         slider.press("ArrowLeft")

@@ -79,10 +79,11 @@ def circuit_graph(
             "leaf"}`` and optionally ``label``, ``sublabel``, ``symbol`` (for a leaf "bars",
             "bell", "indicator", "steps" or a short text), ``value`` (text), ``size_badge`` (text,
             e.g. "×32"; drawn as a stack), ``violation`` (True or what is wrong), ``expandable``,
-            ``expanded``, ``title`` (text of the card), ``emphasis`` (0 faint to 1 strong). An edge
+            ``expanded``, ``title`` (text of the card), ``emphasis`` (0 faint to 1 strong),
+            ``mark`` ("added", "removed" or "changed", as for edges). An edge
             is ``{"source", "target"}`` (parent, child) and optionally ``label``, ``width`` (0 to
             1), ``emphasis``, ``violation``, ``dashed``, ``via`` (points [x, y] to pass, see
-            ``views.layout.layered_routes``). Positions are in pixels at zoom 1; with its texts on
+            ``drawing.layout.layered_routes``). Positions are in pixels at zoom 1; with its texts on
             the right a sum or product is 100 to 130 wide, so ``node_width=120`` suits; a leaf has
             its texts below, 35 more.
         key: unique and constant.

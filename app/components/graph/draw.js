@@ -12,6 +12,9 @@ const LEAF_GLYPHS = {
 
 const SIGNS = { sum: "M-8.5 0h17M0-8.5v17", product: "M-6.5-6.5l13 13M6.5-6.5l-13 13" };
 
+// Marks of a comparison: plus, minus, delta.
+const MARKS = { added: "M-4.5 0h9M0-4.5v9", removed: "M-4.5 0h9", changed: "M0-4.6 4.8 4h-9.6z" };
+
 function shapeOf(kind, grow, className, shift) {
   if (kind === "leaf") {
     return svgEl("rect", { class: className, x: -LEAF.width / 2 - grow + shift, y: -LEAF.height / 2 - grow - shift,
@@ -48,6 +51,11 @@ function fillNode(group, node) {
     group.append(shapeOf(node.kind, 5, "alarm-ring", 0),
       svgEl("g", { class: "alarm-mark", transform: `translate(${-half - 4},${-low - 4})` },
         svgEl("circle", { r: 9 }), svgEl("path", { d: "M0-4.8V1M0 4.6v.1" })));
+  }
+  if (MARKS[node.mark]) {
+    group.append(shapeOf(node.kind, 5, "mark-ring", 0),
+      svgEl("g", { class: "mark-sign", transform: `translate(${-half - 4},${-low - 4})` },
+        svgEl("circle", { r: 9 }), svgEl("path", { d: MARKS[node.mark] })));
   }
   if (node.kind === "leaf") writeBelow(group, node, half, low);
   else writeBeside(group, node, half, low);
@@ -143,6 +151,7 @@ class Drawing {
     for (const [id, item] of this.nodes) {
       if (!model.nodes.has(id)) { item.group.remove(); this.nodes.delete(id); }
     }
+    let before = null;
     for (const [id, node] of model.nodes) {
       let item = this.nodes.get(id);
       if (!item) {
@@ -159,9 +168,13 @@ class Drawing {
       for (const kind of Object.keys(KIND_NAMES)) item.group.classList.toggle(kind, node.kind === kind);
       item.group.classList.add("node");
       item.group.classList.toggle("violation", Boolean(node.violation));
+      for (const mark of Object.keys(MARKS)) item.group.classList.toggle(mark, node.mark === mark);
       item.group.setAttribute("aria-label", model.describe(id));
       item.group.style.opacity = opacityOf(node.emphasis) ?? "";
-      this.layers.nodes.append(item.group);
+      // Moved only where the order changed: what is moved loses hover and half a double-click.
+      const next = before ? before.nextSibling : this.layers.nodes.firstChild;
+      if (next !== item.group) this.layers.nodes.insertBefore(item.group, next);
+      before = item.group;
     }
   }
 
@@ -185,6 +198,7 @@ class Drawing {
       item.path.style.strokeWidth = `${width}px`;
       item.path.classList.toggle("violation", Boolean(edge.violation));
       item.path.classList.toggle("dashed", Boolean(edge.dashed));
+      for (const mark of Object.keys(MARKS)) item.path.classList.toggle(mark, edge.mark === mark);
       item.path.style.opacity = opacityOf(edge.emphasis) ?? 0.85;
       if (edge.label && !item.label) {
         item.label = svgEl("text", { class: animate ? "weight new" : "weight" });

@@ -123,12 +123,13 @@ class GraphModel {
     const node = this.nodes.get(id);
     const name = (end) => (edge) => {
       const other = this.nodes.get(edge[end]);
-      return (other.label || other.id) + (edge.label ? ` (${edge.label})` : "");
+      return (other.label || other.symbol || other.id) + (edge.label ? ` (${edge.label})` : "");
     };
-    const parts = [`${KIND_NAMES[node.kind]} ${node.label || node.id}`];
+    const parts = [`${KIND_NAMES[node.kind]} ${node.label || node.symbol || node.id}`];
     if (node.sublabel) parts.push(node.sublabel);
     if (node.size_badge) parts.push(`group of ${node.size_badge}`);
     if (node.value) parts.push(`value ${node.value}`);
+    if (node.mark) parts.push(node.mark);
     if (node.violation) parts.push(node.violation === true ? "violation" : `violation: ${node.violation}`);
     if (node.expandable) parts.push(node.expanded ? "expanded" : "can be expanded");
     const children = this.children.get(id);

@@ -20,7 +20,7 @@ from pc_workbench.components import (
     paint_canvas,
     read_mask,
 )
-from pc_workbench.views.layout import layered_routes
+from pccore.drawing.layout import layered_routes
 
 SIDE = 28
 
