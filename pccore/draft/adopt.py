@@ -141,10 +141,13 @@ def _names(old: Draft, new: Draft, partner: Mapping[str, str], taken: set[str]) 
 
 
 def _placed(nodes: dict[str, Node], fresh: frozenset[str]) -> dict[str, Node]:
-    """Places for the fresh nodes: above their children or below a parent."""
+    """Places for the fresh nodes: above their children or below a parent.
+
+    Where most are fresh there is no picture left to keep: all are laid out anew.
+    """
     if not fresh:
         return nodes
-    if len(fresh) == len(nodes):
+    if 2 * len(fresh) > len(nodes):
         return tidy(nodes)
     places = {n: (node.x, node.y) for n, node in nodes.items() if n not in fresh}
     parents: dict[str, list[str]] = {}
