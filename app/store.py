@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 import streamlit as st
+import torch
 from PIL import Image
 
 from pc_workbench import drafts, errors, paths
@@ -165,6 +166,11 @@ def _program(path: str, stamp: str) -> Program:
     return compile_circuit(_circuit(path, stamp))
 
 
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _exact_program(path: str, stamp: str) -> Program:
+    return compile_circuit(_circuit(path, stamp), dtype=torch.float64)
+
+
 def _file(model: str) -> tuple[str, str]:
     """The path of a model, and the stamp of its content."""
     stamp = drafts.stamp(model) if drafts.is_drawing(model) else ""
@@ -195,6 +201,11 @@ def get_report(model: str) -> Report:
 def get_program(model: str) -> Program:
     """The model compiled in float32; only to be evaluated, as sessions share it."""
     return _program(*_file(model))
+
+
+def get_exact_program(model: str) -> Program:
+    """The model compiled in float64, for numbers that are shown; only to be evaluated."""
+    return _exact_program(*_file(model))
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

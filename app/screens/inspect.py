@@ -10,8 +10,14 @@ import streamlit as st
 
 from pc_workbench import controls, navigate, state, store
 from pc_workbench.components import GraphEvent, circuit_graph
-from pc_workbench.screens import inspect_unit, picture_export
-from pc_workbench.screens.inspect_side import chosen, show_findings, show_queries, show_verdicts
+from pc_workbench.screens import inspect_unit, inspect_witness, picture_export, repair_panel
+from pc_workbench.screens.inspect_side import (
+    chosen,
+    show_findings,
+    show_notes,
+    show_queries,
+    show_verdicts,
+)
 from pc_workbench.views import labels
 from pc_workbench.views.outline import Outline, toggle
 from pc_workbench.views.scene import circuit_scene, node_of
@@ -60,9 +66,13 @@ def _body(model: str) -> None:
     left, right = st.columns([2, 1], gap="medium")
     with left:
         _graph(model, circuit, report, outline)
+        witness = chosen(report, state.get().view)
+        if witness is not None:
+            inspect_witness.show_repairs(model, circuit, witness)
         inspect_unit.show(model, circuit, outline)
     with right:
-        show_findings(report, circuit, outline)
+        show_findings(model, report, circuit, outline)
+        show_notes(report, circuit, outline, inspect_unit.values_now(model, circuit))
         show_verdicts(report)
         show_queries(report)
 
@@ -95,6 +105,8 @@ def _graph(model: str, circuit: Circuit, report: Report, outline: Outline) -> No
         facts.append(f"{scene['hidden_edges']} thin edges not drawn")
     line = st.container(horizontal=True, vertical_alignment="center")
     line.caption(" · ".join(facts), width="stretch")
+    with line:
+        repair_panel.undo(model)
     if now.view:
         line.button("Reset view", on_click=_reset, type="tertiary")
 

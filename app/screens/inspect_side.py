@@ -7,13 +7,16 @@ from collections.abc import Mapping
 import streamlit as st
 
 from pc_workbench import errors, state
-from pc_workbench.views import violations
+from pc_workbench.screens import inspect_witness
+from pc_workbench.views import doctor, violations
 from pc_workbench.views.outline import Outline
 from pc_workbench.views.violations import Finding
 from pccore.check import Report, Witness
-from pccore.graph import Circuit
+from pccore.graph import Circuit, Unit
+from pccore.queries import UnitValues
 
 LISTED = 8  # violations shown at once
+NOTES = 6  # notes shown for each property
 _PAGE = "pcw_findings_from"
 _BADGES: Mapping[str, str] = {
     "yes": ":green-badge[✓ yes]",
@@ -22,8 +25,8 @@ _BADGES: Mapping[str, str] = {
 }
 
 
-def show_findings(report: Report, circuit: Circuit, outline: Outline) -> None:
-    """The violations as sentences; a click shows one in the graph."""
+def show_findings(model: str, report: Report, circuit: Circuit, outline: Outline) -> None:
+    """The violations as sentences; a click shows one in the graph, and what it breaks."""
     faults = [one for one in violations.findings(report) if one.fault]
     text = violations.summary(report)
     if not faults:
@@ -44,6 +47,8 @@ def show_findings(report: Report, circuit: Circuit, outline: Outline) -> None:
             on_click=_look_at,
             args=(one, circuit, outline),
         )
+        if current:
+            inspect_witness.show(model, circuit, one.witness)
     if len(faults) > LISTED:
         line = st.container(horizontal=True, vertical_alignment="center")
         line.button("Previous", disabled=start == 0, on_click=_turn, args=(start - LISTED,))
@@ -64,10 +69,57 @@ def _look_at(finding: Finding, circuit: Circuit, outline: Outline) -> None:
     if mark in now.view:
         state.update(view=rest)
         return
-    unit = finding.witness.unit
+    state.update(view=(*rest, mark)[-200:], unit=_node(finding.witness.unit, circuit, outline))
+
+
+def _node(unit: Unit, circuit: Circuit, outline: Outline) -> str:
+    """The id under which a unit is drawn by itself."""
     alone = circuit.groups[unit.group].size == 1 or outline.fine
-    node = f"u:{unit.group}:{unit.index}" if alone else f"g:{unit.group}"
-    state.update(view=(*rest, mark)[-200:], unit=node)
+    return f"u:{unit.group}:{unit.index}" if alone else f"g:{unit.group}"
+
+
+def _select(unit: Unit) -> None:
+    view = tuple(v for v in state.get().view if not v.startswith("w:"))
+    state.update(view=view, unit=f"u:{unit.group}:{unit.index}")
+
+
+def show_notes(
+    report: Report, circuit: Circuit, outline: Outline, values: UnitValues | None
+) -> None:
+    """What is no fault but worth knowing, and numbers in danger; a click shows the unit."""
+    notes = [one for one in violations.findings(report) if not one.fault]
+    numbers = doctor.complaints(circuit, values)
+    if not notes and not numbers:
+        return
+    kinds = dict.fromkeys(one.witness.property for one in notes)
+    view = state.get().view
+    with st.expander(f"Notes ({len(kinds) + bool(numbers)})", icon=None):
+        for name in kinds:
+            alike = [one for one in notes if one.witness.property == name]
+            for one in alike[:NOTES]:
+                st.button(
+                    errors.plain(one.sentence),
+                    key=f"pcw_note_{one.number}",
+                    type="primary" if f"w:{one.number}" in view else "tertiary",
+                    wrap=True,
+                    help="Show it in the graph",
+                    on_click=_look_at,
+                    args=(one, circuit, outline),
+                )
+            more = len(alike) - NOTES + report.truncated.get(name, 0)
+            if more > 0:
+                st.caption(f"{more:,} more about {violations.MEANINGS[name][0]}")
+        for number, complaint in enumerate(numbers):
+            more = f" ({complaint.more:,} more like it)" if complaint.more else ""
+            st.button(
+                errors.plain(violations.sentence(complaint.sentence + more)),
+                key=f"pcw_doctor_{number}",
+                type="tertiary",
+                wrap=True,
+                help="Select the unit",
+                on_click=_select,
+                args=(complaint.unit,),
+            )
 
 
 def chosen(report: Report, view: tuple[str, ...]) -> Witness | None:

@@ -59,8 +59,7 @@ def _unit(model: str, circuit: Circuit, unit: Unit, found: Details) -> None:
     with left:
         _facts(found)
         written = unit_details.polynomial(circuit, unit)
-        if written and written != found.formula:
-            st.markdown("**Written out**")
+        if written and written.replace(" ", "") != found.formula.replace(" ", ""):
             st.code(written, language=None, wrap_lines=True)
         if problem:
             st.caption(errors.plain(problem))
@@ -85,7 +84,8 @@ def _caption(known: Meaning) -> str:
         return f"The distribution of {over}, were {name} the whole circuit."
     if known.top:
         return ""
-    return f"No picture: {errors.plain(known.reason)}."
+    reason = known.reason.partition(": ")[2] or known.reason
+    return f"No picture: {errors.plain(reason)}."
 
 
 def _marginals(known: Meaning) -> None:
@@ -144,10 +144,19 @@ def _known(model: str, circuit: Circuit, unit: Unit) -> tuple[Meaning | None, fl
     return known, share, ""
 
 
+def values_now(model: str, circuit: Circuit) -> UnitValues | None:
+    """The value of every unit under the current evidence, None where it is not to be had."""
+    if circuit.num_edges > MOST_EDGES:
+        return None
+    try:
+        evidence = parse_evidence(state.get().evidence, circuit)
+        return _values(store.version(model), tuple(sorted(evidence.items())), circuit)
+    except PCError:
+        return None
+
+
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _values(
-    version: str, evidence: tuple[tuple[str, float], ...], _circuit: Circuit
-) -> UnitValues:
+def _values(version: str, evidence: tuple[tuple[str, float], ...], _circuit: Circuit) -> UnitValues:
     return unit_values(_circuit, dict(evidence))
 
 

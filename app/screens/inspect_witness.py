@@ -5,44 +5,48 @@ from __future__ import annotations
 import streamlit as st
 
 from pc_workbench import errors, store
+from pc_workbench.screens import repair_panel
 from pc_workbench.views import effect
 from pccore.check import Witness
 from pccore.consequence import Consequence, Validity, consequence, validity
 from pccore.errors import PCError
-from pccore.graph import Circuit
+from pccore.graph import Circuit, Unit
 from pccore.queries import unit_values
 
 
 def show(model: str, circuit: Circuit, witness: Witness) -> None:
     """The card: paths, the wrong answer beside the truth, and whether the whole is still right."""
     with st.container(border=True, gap="small"):
-        for number, line in enumerate(effect.paths(circuit, witness), start=1):
-            st.markdown(f"**Path {number}** {errors.plain(line)}")
-        place = (witness.property, *witness.unit, witness.variables)
+        lines = [
+            f"**Path {number}** {errors.plain(line)}"
+            for number, line in enumerate(effect.paths(circuit, witness), start=1)
+        ]
+        if lines:
+            st.markdown("  \n".join(lines))
+        place = (witness.property, witness.unit, witness.variables)
         found, computed = _found(store.version(model), place, circuit, witness)
         if found is not None:
             shown = effect.effect(circuit, found, computed)
             given = errors.plain(shown.given) or "nothing"
-            st.markdown(f"**What it breaks** Observe {given}, and {errors.plain(shown.who)} "
-                        f"**{shown.wrong}**.")  # fmt: skip
+            who = errors.plain(shown.who)
+            st.markdown(f"**What it breaks** Observe {given}, and {who} **{shown.wrong}**.")
             st.html(effect.bars(shown))
         elif witness.property in ("smooth", "consistent", "decomposable"):
             st.markdown("**What it breaks** No wrong answer was found.")
         if witness.property != "weights":
-            st.caption(_verdict(_validity(store.version(model), circuit)))
+            whole = _validity(store.version(model), circuit)
+            st.caption(_verdict(whole, found is not None and found.unit == circuit.root))
 
 
 def show_repairs(model: str, circuit: Circuit, witness: Witness) -> None:
     """The repairs of the violation, below the graph."""
-    from pc_workbench.screens import repair_panel
-
     st.markdown("### Repair")
     repair_panel.show(model, circuit, witness)
 
 
-def _verdict(found: Validity) -> str:
-    """Whether the whole circuit still answers right."""
-    said = errors.plain(found.sentence)
+def _verdict(found: Validity, shown: bool) -> str:
+    """Whether the whole circuit still answers right. shown: a wrong answer of the root is."""
+    said = "" if shown else errors.plain(found.sentence)
     if found.verdict == "valid":
         return f"✓ The circuit as a whole is valid all the same. {said}"
     if found.verdict == "invalid":
@@ -52,7 +56,7 @@ def _verdict(found: Validity) -> str:
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _found(
-    version: str, place: tuple[str, int, int, tuple[int, ...]], _c: Circuit, _w: Witness
+    version: str, place: tuple[str, Unit, tuple[int, ...]], _c: Circuit, _w: Witness
 ) -> tuple[Consequence | None, float]:
     """The consequence of a witness, and S(e) as the compiled program says it."""
     found = consequence(_c, _w)

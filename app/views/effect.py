@@ -38,21 +38,23 @@ def effect(circuit: Circuit, found: Consequence, computed: float) -> Effect:
     given = ", ".join(f"{name}={value:g}" for name, value in found.evidence.items())
     who = "S" if found.unit == circuit.root else circuit.unit_name(found.unit)
     larger, smaller = max(computed, found.truth), min(computed, found.truth)
-    counts = "over-counts" if found.kind == "over" else "under-counts"
-    factor = f" {larger / smaller:.3g} times" if smaller > 0 and larger / smaller > 1.005 else ""
-    return Effect(who, given, computed, found.truth, counts + factor)
+    over = found.kind == "over"
+    counts = "over-counts" if over else "under-counts"
+    if smaller > 0 and larger / smaller > 1.005:
+        counts += f": {larger / smaller:.3g} times too {'much' if over else 'little'}"
+    return Effect(who, given, computed, found.truth, counts)
 
 
 def bars(shown: Effect) -> str:
-    """Both numbers with a bar each, as HTML; texts are escaped, the hatched bar is the wrong one."""
+    """Both numbers with a bar each, as HTML; texts are escaped, the wrong one is hatched."""
     top = max(shown.computed, shown.truth) or 1.0
-    given = shown.given or "nothing observed"
-    if len(given) > 26:
+    given = shown.given or "*"
+    if len(given) > 16:
         given = "e"
     rows = []
     for kind, name, value in (
-        ("computed", f"{shown.who}({given}) computed", shown.computed),
-        ("truth", "sum over its states", shown.truth),
+        ("computed", f"{shown.who}({given})", shown.computed),
+        ("truth", "true sum", shown.truth),
     ):
         width = f"{100 * value / top:.1f}%"
         rows.append(

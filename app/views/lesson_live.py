@@ -165,14 +165,14 @@ def _texts(subject: Subject, shown: str) -> dict[Unit, str]:
         return {unit: ", ".join(subject.scope(unit)) for unit in inner}
     if shown == "largest":
         maxima = subject.log_maxima()
-        return {u: show(float(np.exp(maxima[u.group][u.index]))) for u in units}
+        return {u: show(float(np.exp(maxima[u.group][u.index])), 3) for u in units}
     values = subject.values()
     read = {
         "values": values.value_of,
         "derivatives": values.derivative_of,
         "flows": values.flow_of,
     }[shown]
-    return {unit: show(float(read(unit))) for unit in units}
+    return {unit: show(float(read(unit)), 3) for unit in units}
 
 
 def _mark_tree(scene: Scene, subject: Subject) -> None:

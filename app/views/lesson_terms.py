@@ -73,14 +73,14 @@ def expressions(template: str) -> list[str]:
     return _PLACE.findall(template)
 
 
-def show(value: Value) -> str:
-    """How a value is written: four significant digits, `yes` and `no`, lists with commas."""
+def show(value: Value, digits: int = 4) -> str:
+    """How a value is written: some significant digits, `yes` and `no`, lists with commas."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, str):
         return value
     if isinstance(value, tuple):
-        return ", ".join(show(one) for one in value) or "none"
+        return ", ".join(show(one, digits) for one in value) or "none"
     if isinstance(value, int):
         return f"{value:,}"
     if math.isnan(value):
@@ -91,7 +91,7 @@ def show(value: Value) -> str:
         return "0"
     if value == round(value) and abs(value) < 1e9:
         return f"{round(value):,}".replace("-", "−")
-    return f"{value:.4g}".replace("-", "−")
+    return f"{value:.{digits}g}".replace("-", "−")
 
 
 def plain(text: str) -> str:

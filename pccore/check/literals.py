@@ -51,6 +51,11 @@ class Layout:
         return self.offsets[-1] + self.widths[-1] + 1 if self.offsets else 0
 
     @cached_property
+    def endless(self) -> int:
+        """The variables that are not finite, as bits."""
+        return sum(1 << v for v, finite in enumerate(self.finite) if not finite)
+
+    @cached_property
     def _fields(self) -> tuple[int, ...]:
         return tuple(
             ((1 << width) - 1) << start

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from pccore.check.literals import UnitSets
@@ -66,14 +64,15 @@ def _smooth_witness(circuit: Circuit, unit: Unit) -> Witness:
         for bits, names in parts.items()
     ]
     children = "child" if len(short) == 1 else "children"
+    lacking = next(iter(missing))
+    arrives = path_to(circuit, unit, lacking)[1:]
+    forgets = next(c for c in short if lacking not in circuit.scopes[c.group])
+    about = "which" if len(missing) == 1 else circuit.variables[lacking]
     message = (
         f"sum {circuit.unit_name(unit)} is not smooth (complete): "
-        f"its {children} {listing(texts, 3)}"
+        f"its {children} {listing(texts, 3)} ({about} arrives by {path_text(circuit, arrives)})"
     )
-    lacking = next(iter(missing))
-    knows = next(c for c in child_units(circuit, unit) if lacking in circuit.scopes[c.group])
-    forgets = next(c for c in short if lacking not in circuit.scopes[c.group])
-    paths = (tuple(path_to(circuit, knows, lacking)), (forgets,))
+    paths = (tuple(arrives), (forgets,))
     return Witness("smooth", unit, tuple(short), tuple(missing), message, paths)
 
 
@@ -132,7 +131,7 @@ def _overlap(scopes: list[int]) -> bool:
 
 def _overlap_witness(circuit: Circuit, unit: Unit) -> Witness:
     """The first child that shares a variable with an earlier one."""
-    first, second = next(_overlapping_pairs(circuit, unit))
+    first, second = _overlapping_pair(circuit, unit)
     shared = circuit.scopes[first.group] & circuit.scopes[second.group]
     variable = next(iter(shared))
     paths = tuple(tuple(path_to(circuit, c, variable)) for c in (first, second))
@@ -154,17 +153,16 @@ def _overlap_witness(circuit: Circuit, unit: Unit) -> Witness:
     return Witness("decomposable", unit, (first, second), tuple(shared), message, paths)
 
 
-def _overlapping_pairs(circuit: Circuit, unit: Unit) -> Iterator[tuple[Unit, Unit]]:
-    """Pairs of children with a common variable, in the order of the edges."""
+def _overlapping_pair(circuit: Circuit, unit: Unit) -> tuple[Unit, Unit]:
+    """The first child that shares a variable with an earlier one, after that one."""
     children = child_units(circuit, unit)
     seen = 0
     for n, child in enumerate(children):
         bits = circuit.scopes[child.group].bits
         if seen & bits:
-            for earlier in children[:n]:
-                if circuit.scopes[earlier.group].bits & bits:
-                    yield earlier, child
+            return next(c for c in children[:n] if circuit.scopes[c.group].bits & bits), child
         seen |= bits
+    raise AssertionError(f"no overlap below {circuit.unit_name(unit)}")
 
 
 def check_consistent(
@@ -177,18 +175,45 @@ def check_consistent(
     inconsistent: two densities of one variable cannot agree on a state. `overlapping` are
     the product groups that are not decomposable; all others are consistent anyway.
     """
+    fields: dict[int, int] = {}  # by the bits of a scope
     for position in overlapping:
         size = circuit.groups[position].size
         for index in range(size):
             if findings.full("consistent"):
                 findings.count("consistent", size - index)
                 break
-            unit = Unit(position, index)
-            for first, second in _overlapping_pairs(circuit, unit):
-                witness = _conflict(circuit, unit, first, second, sets)
-                if witness is not None:
-                    findings.add(witness)
-                    break
+            witness = _contradiction(circuit, Unit(position, index), sets, fields)
+            if witness is not None:
+                findings.add(witness)
+
+
+def _contradiction(
+    circuit: Circuit, unit: Unit, sets: UnitSets, fields: dict[int, int]
+) -> Witness | None:
+    """The first child that contradicts an earlier one; one pass over the children.
+
+    As long as there is none, all children that share a variable have the same single state of it,
+    so that the union of what was seen stands for each of them.
+    """
+    layout = sets.layout
+    children = child_units(circuit, unit)
+    seen = literals = 0
+    for n, child in enumerate(children):
+        bits, own = circuit.scopes[child.group].bits, sets.of(child)
+        shared = seen & bits
+        if shared:
+            if shared not in fields:
+                fields[shared] = layout.full(Scope(shared))
+            mine = own & fields[shared]
+            single = mine.bit_count() == shared.bit_count() and not shared & layout.endless
+            if not single or literals & fields[shared] != mine:
+                for earlier in children[:n]:
+                    witness = _conflict(circuit, unit, earlier, child, sets)
+                    if witness is not None:
+                        return witness
+        seen |= bits
+        literals |= own
+    return None
 
 
 def _conflict(
@@ -202,15 +227,18 @@ def _conflict(
         if layout.finite[variable] and len(one) == 1 and one == two:
             continue
         name = circuit.variables[variable]
-        if layout.finite[variable]:
-            what = f"with the states {_states_text(one)} and {_states_text(two)}"
-        else:
-            what = "which is not a finite variable"
-        message = (
-            f"product {circuit.unit_name(unit)} is not consistent: {name} appears in its children "
-            f"{circuit.unit_name(first)} and {circuit.unit_name(second)} {what}"
-        )
         paths = tuple(tuple(path_to(circuit, c, variable)) for c in (first, second))
+        names = circuit.unit_name(first), circuit.unit_name(second)
+        if layout.finite[variable]:
+            states = f"with the states {_states_text(one)} and {_states_text(two)}"
+            what = f"{name} appears in its children {names[0]} and {names[1]} {states}"
+        else:
+            what = (
+                f"{name}, which is not finite, has densities in its children "
+                f"{names[0]} and {names[1]}"
+            )
+        by = " and by ".join(path_text(circuit, path) for path in paths)
+        message = f"product {circuit.unit_name(unit)} is not consistent: {what} (by {by})"
         return Witness("consistent", unit, (first, second), (variable,), message, paths)
     return None
 

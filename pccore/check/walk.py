@@ -75,9 +75,15 @@ def _below(circuit: Circuit, tops: Iterable[int]) -> list[bool]:
 def path_to(circuit: Circuit, unit: Unit, variable: int) -> list[Unit]:
     """A path from the unit down to a leaf over the variable, both ends included."""
     path = [unit]
-    while circuit.groups[path[-1].group].kind != "leaf":
-        below = child_units(circuit, path[-1])
-        path.append(next(c for c in below if variable in circuit.scopes[c.group]))
+    while (group := circuit.groups[path[-1].group]).kind != "leaf":
+        # By input groups: a dense sum may have very many children.
+        has = np.array([variable in circuit.scopes[i] for i in group.inputs])
+        starts = input_starts(circuit, group)
+        positions = child_positions(circuit, path[-1])
+        which = np.searchsorted(starts, positions, side="right") - 1
+        first = int(np.argmax(has[which]))
+        child = int(which[first])
+        path.append(Unit(group.inputs[child], int(positions[first] - starts[child])))
     return path
 
 

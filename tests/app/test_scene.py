@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +19,7 @@ from pc_workbench.views.unit_details import details, to_csv
 from pc_workbench.views.violations import findings, permissions, summary, verdicts
 from pccore.build import bernoulli, categorical, circuit, gaussian, indicator
 from pccore.check import check
-from pccore.graph import Circuit, Unit
+from pccore.graph import Circuit, ProductGroup, Unit
 from pccore.leaves.base import Support
 from pccore.structures import Shape, build_structure
 from pccore.structures.figures import figure3_parity, figures
@@ -87,8 +88,43 @@ def test_the_violation_looked_at_stands_out():
     scene = circuit_scene(drawn, report, witness=witness)
     faint = {k for k, node in nodes(scene).items() if node.get("emphasis", 1) < 1}
     assert f"u:{witness.unit.group}:{witness.unit.index}" not in faint and faint
-    red = [edge for edge in scene["edges"] if edge.get("violation")]
-    assert {edge["source"] for edge in red} == {f"u:{witness.unit.group}:{witness.unit.index}"}
+    red = {(e["source"], e["target"]) for e in scene["edges"] if e.get("violation")}
+    steps = [
+        (f"u:{a.group}:{a.index}", f"u:{b.group}:{b.index}")
+        for path in witness.paths
+        for a, b in itertools.pairwise((witness.unit, *path))
+    ]
+    assert red == set(steps) and len(steps) == 4
+    texts = {k: node["value"] for k, node in nodes(scene).items() if "value" in node}
+    assert sorted(texts.values()) == ["lacks X2", "path 1", "path 1", "path 1"]
+    assert texts[steps[-1][1]] == "lacks X2" and not faint & set(texts)
+
+
+def test_a_unit_on_both_paths_says_so():
+    drawn = figures()["two_paths"]()
+    report = check(drawn)
+    scene = circuit_scene(drawn, report, witness=report.of("decomposable")[0])
+    texts = [node["value"] for node in scene["nodes"] if "value" in node]
+    assert sorted(texts) == ["path 1", "path 2", "paths 1 + 2", "paths 1 + 2"]
+
+
+def test_the_paths_are_drawn_in_a_large_circuit():
+    """A variable that arrives twice far below a collapsed top: both ends are on the screen."""
+    good = rat(64, replicas=4)
+    top = good.root
+    groups = [*good.groups, ProductGroup("twice", 1, (top.group, top.group))]
+    drawn = Circuit(groups, [(len(groups) - 1, 0)], good.variables, good.params)
+    report = check(drawn, ("decomposable",))
+    (witness,) = report.witnesses
+    outline = Outline.of(drawn)
+    scene = circuit_scene(drawn, report, outline=outline, witness=witness)
+    bounded(scene)
+    assert not outline.fine
+    shown = {node_of(scene, outline, path[-1]) for path in witness.paths}
+    assert all(one is not None and one[0] in "gu" for one in shown)
+    for unit in (u for path in witness.paths for u in path):
+        node = nodes(scene)[str(node_of(scene, outline, unit))]
+        assert str(node.get("value", "")).startswith("path")
 
 
 @given(st.integers(0, 400))
