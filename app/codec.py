@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote, unquote
 
 #: Separates the items of a list in a link; no item contains it.
 SEPARATOR = "~"
@@ -98,3 +99,26 @@ def pairs(most: int) -> Codec:
         return result
 
     return Codec(parse, lambda value: SEPARATOR.join(f"{n}:{v}" for n, v in value))
+
+
+def texts(most: int) -> Codec:
+    """(name, text) pairs of any printable texts, percent-encoded: `X%201:0.2%200.8~Y:1%200`."""
+
+    def parse(given: str) -> Pairs:
+        if len(given) > 400 * most:
+            raise ValueError("too long")
+        parts = [part.split(":") for part in given.split(SEPARATOR)] if given else []
+        if len(parts) > most or not all(len(part) == 2 for part in parts):
+            raise ValueError("not a list of pairs")
+        found = tuple((unquote(name), unquote(value)) for name, value in parts)
+        if not all(n and len(n) <= 200 and (n + v).isprintable() for n, v in found):
+            raise ValueError("not printable texts")
+        if len({name for name, _ in found}) < len(found):
+            raise ValueError("a name is given twice")
+        return found
+
+    def write(value: Pairs) -> str:
+        escaped = ((quote(n, safe="").replace("~", "%7E"), quote(v, safe="")) for n, v in value)
+        return SEPARATOR.join(f"{n}:{v.replace('~', '%7E')}" for n, v in escaped)
+
+    return Codec(parse, write)

@@ -10,13 +10,15 @@ import streamlit as st
 from pc_workbench import errors, session, state, store
 from pccore.errors import PCError
 
+SIDEBAR = 220  # pixels
 HEARTBEAT = 30  # seconds; hidden tabs slow their timers to one a minute
 
 
 def run(page: Callable[[], None]) -> None:
     """Show a page inside the shell."""
-    st.html(Path(__file__).with_name("shell.css"))
     state.sync()
+    presenting = state.get().presenting == "yes"
+    _style(presenting)
     ignored = state.take_notices()
     if ignored:
         names = ", ".join(sorted(ignored))[:80]
@@ -30,9 +32,42 @@ def run(page: Callable[[], None]) -> None:
     # After the page, which may have changed what is current.
     with st.sidebar, errors.boundary():
         _current()
+    _presentation(presenting)
     session.beat()
     if session.owns_jobs():
         _heartbeat()
+
+
+def _style(presenting: bool) -> None:
+    """The look of all pages; for presenting larger type and the sidebar folded away."""
+    here = Path(__file__)
+    st.html(here.with_name("shell.css"))
+    # One more element in either case: what follows keeps its place.
+    st.html(here.with_name("presenting.css") if presenting else "<style></style>")
+    st.set_page_config(initial_sidebar_state="collapsed" if presenting else SIDEBAR)
+
+
+def _presentation(presenting: bool) -> None:
+    """The way into presentation mode, in the sidebar, and out of it, in a corner."""
+    if presenting:
+        with st.container(key="pcw_end_presenting"):
+            st.button(
+                "End presentation",
+                key="pcw_present",
+                type="tertiary",
+                on_click=state.assign,
+                kwargs={"presenting": "no"},
+                shortcut="P",
+            )
+        return
+    st.sidebar.button(
+        "Present",
+        key="pcw_present",
+        help="Larger type for a projector, without the sidebar",
+        on_click=state.assign,
+        kwargs={"presenting": "yes"},
+        shortcut="P",
+    )
 
 
 def _known_dataset() -> None:

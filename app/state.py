@@ -47,9 +47,10 @@ class AppState:
     `pccore query --evidence` takes it. structure, options: choices on Build; learner, training:
     on Train (options that differ from their default). run: the id of a training run. building:
     how Build makes a circuit; notation: of the text beside the drawing. soft: variable and
-    likelihoods; hidden: unit and the name given to its hidden variable; pass_, step: what is
-    stepped through and how far; scale: of the values. other: the model that Compare holds against
-    the current one. lesson, stage: of Learn. presenting: larger type.
+    likelihoods; hidden: unit and the name given to its hidden variable, with `=2` behind it where
+    child 2 is observed; pass_, step: what is stepped through and how far (0: all of it); scale: of
+    the values. other: the model that Compare holds against the current one. lesson, stage: of
+    Learn. presenting: larger type.
     """
 
     model: str = _field("", codec.text(_IDENTIFIER, 80))
@@ -69,8 +70,8 @@ class AppState:
     run: str = _field("", codec.text(_IDENTIFIER, 80))
     building: str = _field("draw", codec.choice("draw", "generate"))
     notation: str = _field("formula", codec.choice("formula", "code"))
-    soft: tuple[tuple[str, str], ...] = _field((), codec.pairs(40))
-    hidden: tuple[tuple[str, str], ...] = _field((), codec.pairs(40))
+    soft: tuple[tuple[str, str], ...] = _field((), codec.texts(40))
+    hidden: tuple[tuple[str, str], ...] = _field((), codec.texts(40))
     pass_: str = _field("", codec.choice("", "up", "derivatives", "flows", "mpe", "sample"))
     step: int = _field(0, codec.whole(0, 10**6))
     scale: str = _field("linear", codec.choice("linear", "log"))
@@ -142,9 +143,14 @@ def earlier_models() -> tuple[str, ...]:
     return st.session_state.get(_EARLIER, ())
 
 
+def assign(**changes: Any) -> None:
+    """`update` for the callbacks of widgets, which return nothing."""
+    update(**changes)
+
+
 def choose_model(model: str) -> None:
     """Make a model the current one; what pointed into the last one is dropped."""
-    update(model=model, view=(), unit="", evidence="")
+    update(model=model, view=(), unit="", evidence="", soft=(), hidden=(), pass_="", step=0)
 
 
 def choose_dataset(dataset: str) -> None:

@@ -112,7 +112,9 @@ def test_the_smoothness_witness():
     assert witness.unit == model.root
     assert [model.unit_name(c) for c in witness.children] == ["lone"]
     assert [model.variables[v] for v in witness.variables] == ["X2"]
-    assert witness.message == "sum s1 is not smooth (complete): its child lone lacks X2"
+    assert witness.message == (
+        "sum s1 is not smooth (complete): its child lone lacks X2 (which arrives by p → x2)"
+    )
 
 
 def test_the_decomposability_witness_shows_both_paths():
@@ -125,7 +127,7 @@ def test_the_decomposability_witness_shows_both_paths():
     )
     assert message_of(check(model), "consistent") == (
         "product p7 is not consistent: X2 appears in its children s3 and s5 "
-        "with the states {0, 1} and {0, 1}"
+        "with the states {0, 1} and {0, 1} (by s3 → p1 → x4 and by s5 → x9)"
     )
 
 

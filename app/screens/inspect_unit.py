@@ -54,7 +54,7 @@ def _unit(model: str, circuit: Circuit, unit: Unit, found: Details) -> None:
     said = ""
     if figure is None and known is not None:
         figure = meaning_figure(known)
-        said = _caption(known)
+        said = _caption(circuit, known)
     left, right = st.columns([1, 1], gap="medium") if figure is not None else (st.container(),) * 2
     with left:
         _facts(found)
@@ -74,11 +74,13 @@ def _unit(model: str, circuit: Circuit, unit: Unit, found: Details) -> None:
             _marginals(known)
 
 
-def _caption(known: Meaning) -> str:
+def _caption(circuit: Circuit, known: Meaning) -> str:
     """What the picture shows, or why there is none."""
     name = errors.plain(known.name)
     if known.kind == "image":
-        return f"The mean of every pixel, were {name} the whole circuit. Other pixels are blank."
+        blank = len(known.scope) < len(circuit.variables)
+        rest = " Pixels outside its scope are blank." if blank else ""
+        return f"The mean of every pixel, were {name} the whole circuit.{rest}"
     if known.kind is not None:
         over = errors.plain(" and ".join(known.scope))
         return f"The distribution of {over}, were {name} the whole circuit."
@@ -109,17 +111,16 @@ def _marginals(known: Meaning) -> None:
 def _share(share: float) -> None:
     """How much of the root's value passes through the unit."""
     evidence = state.get().evidence
-    given = f"given {evidence.replace(',', ', ')}" if evidence else "with nothing observed"
+    given = f"given {evidence.replace(',', ', ')}" if evidence else "(nothing observed)"
     if math.isnan(share):
         text = "none: S(e) is 0, or no root reaches the unit"
         st.markdown(f"**Share of the root's flow** {errors.plain(text)}")
         return
-    bar = st.progress if share <= 1 + 1e-9 else None
     text = f"**Share of the root's flow** {share:.4g} {errors.plain(given)}"
-    if bar is None:  # a unit that occurs more than once in an induced tree
+    if share > 1 + 1e-9:  # a unit that occurs more than once in an induced tree
         st.markdown(text)
     else:
-        bar(min(1.0, max(0.0, share)), text)
+        st.progress(min(1.0, max(0.0, share)), text)
 
 
 # -- what the engine says --------------------------------------------------------------------

@@ -13,6 +13,9 @@ from pccore.errors import PCError
 from pccore.graph import Circuit, Unit
 from pccore.queries import unit_values
 
+#: States or pieces of evidence, times edges, that are evaluated after a click.
+BUDGET = 4_000_000
+
 
 def show(model: str, circuit: Circuit, witness: Witness) -> None:
     """The card: paths, the wrong answer beside the truth, and whether the whole is still right."""
@@ -31,10 +34,11 @@ def show(model: str, circuit: Circuit, witness: Witness) -> None:
             who = errors.plain(shown.who)
             st.markdown(f"**What it breaks** Observe {given}, and {who} **{shown.wrong}**.")
             st.html(effect.bars(shown))
-        elif witness.property in ("smooth", "consistent", "decomposable"):
-            st.markdown("**What it breaks** No wrong answer was found.")
-        if witness.property != "weights":
+        if witness.property in ("smooth", "consistent", "decomposable"):
             whole = _validity(store.version(model), circuit)
+            if found is None:
+                nothing = "no answer is wrong" if whole.verdict == "valid" else "not enumerated"
+                st.markdown(f"**What it breaks** {nothing}")
             st.caption(_verdict(whole, found is not None and found.unit == circuit.root))
 
 
@@ -59,7 +63,7 @@ def _found(
     version: str, place: tuple[str, Unit, tuple[int, ...]], _c: Circuit, _w: Witness
 ) -> tuple[Consequence | None, float]:
     """The consequence of a witness, and S(e) as the compiled program says it."""
-    found = consequence(_c, _w)
+    found = consequence(_c, _w, BUDGET)
     if found is None:
         return None, 0.0
     try:
@@ -71,4 +75,4 @@ def _found(
 
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _validity(version: str, _circuit: Circuit) -> Validity:
-    return validity(_circuit)
+    return validity(_circuit, BUDGET)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from pc_workbench import errors, navigate, state, store
 from pc_workbench.components import circuit_graph
@@ -147,14 +148,18 @@ def _progress(one: _Set, place: int, answers: dict[int, str]) -> None:
     st.session_state["pcw_ask_place"] = place
     st.segmented_control(
         "Question",
-        range(len(one.questions)),
+        list(range(len(one.questions))),
         format_func=label,
         required=True,
         key="pcw_ask_place",
-        on_change=lambda: state.update(stage=st.session_state["pcw_ask_place"]),
+        on_change=_placed,
         label_visibility="collapsed",
     )
     st.caption(f"{right} right of {len(answers)} answered, {len(one.questions)} questions in all")
+
+
+def _placed() -> None:
+    state.update(stage=st.session_state["pcw_ask_place"])
 
 
 def _widget(one: _Set, place: int, question: Question, answer: str | None) -> None:
@@ -215,7 +220,7 @@ def _moves(one: _Set, place: int, answers: dict[int, str]) -> None:
     line.button(
         "Back",
         disabled=place == 0,
-        on_click=state.update,
+        on_click=state.assign,
         kwargs={"stage": place - 1},
         shortcut="B",
     )
@@ -223,7 +228,7 @@ def _moves(one: _Set, place: int, answers: dict[int, str]) -> None:
         "Next",
         disabled=place + 1 == len(one.questions),
         type="primary" if place in answers else "secondary",
-        on_click=state.update,
+        on_click=state.assign,
         kwargs={"stage": place + 1},
         shortcut="N",
     )
@@ -257,7 +262,7 @@ def _drawing(one: _Set, question: Question, answered: bool) -> None:
 # -- on paper --------------------------------------------------------------------------------
 
 
-def _export(line: st.delta_generator.DeltaGenerator, one: _Set, title: str, seed: int) -> None:
+def _export(line: DeltaGenerator, one: _Set, title: str, seed: int) -> None:
     sheet = worksheet.Worksheet(one.part, one.questions, title, seed)
     files: tuple[tuple[str, str, Callable[[worksheet.Worksheet], str]], ...] = (
         ("Worksheet to print (HTML)", f"worksheet-{seed}.html", worksheet.to_html),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -16,6 +17,7 @@ from pc_workbench.views.lesson_samples import SAMPLES, frequencies
 from pc_workbench.views.lesson_subject import as_text, states_of
 from pc_workbench.views.lesson_terms import Terms
 from pccore.check import Witness
+from pccore.errors import PCError
 from pccore.graph import Unit
 from pccore.repair import repairs
 
@@ -23,7 +25,7 @@ _HEIGHT = 360  # pixels
 _DEEP = 6  # levels from which a drawing gets more room
 _FEW = 6  # states that are buttons; more become a list
 _NOTHING = "?"
-_CAPTIONS = {
+_CAPTIONS: Mapping[str, str] = {
     "values": "Beside each unit: its value under the evidence.",
     "derivatives": "Beside each unit: how fast the root's value grows with its value.",
     "flows": "Beside each unit: its share of the root's value.",
@@ -33,11 +35,14 @@ _CAPTIONS = {
 }
 
 
-def show(lesson: Lesson, stage: int, live: Live, terms: Terms) -> None:
-    """Draw the circuit and its controls."""
+def show(lesson: Lesson, stage: int, live: Live, terms: Terms, solved: bool) -> None:
+    """Draw the circuit and its controls. solved: whether the task is."""
     step = lesson.steps[stage]
     subject = terms.live
-    scene = scene_of(subject, step.setup.show, f"{lesson.name}-{stage}-{live.n}")
+    # What is to be found is not marked before it was found.
+    sought = step.task is not None and step.task.goal.widget in ("unit", "choice")
+    name = f"{lesson.name}-{stage}-{live.n}"
+    scene = scene_of(subject, step.setup.show, name, marks=solved or not sought)
     event = functools.partial(_on_event, lesson, stage)
     selected = _node(terms, live.answer.unit)
     presenting = state.get().presenting == "yes"
@@ -116,16 +121,13 @@ def _evidence(lesson: Lesson, stage: int, live: Live) -> None:
         value = known.get(name)
         options = [_NOTHING, *(str(c) for c in range(states))]
         st.session_state[key] = _NOTHING if value is None else f"{value:g}"
-        make = line.segmented_control if states <= _FEW else line.selectbox
-        extra = {"required": True} if states <= _FEW else {"width": 120}
-        make(
-            errors.plain(name),
-            options,
-            key=key,
-            on_change=_observe,
-            args=(lesson, stage, name, key),
-            **extra,
-        )
+        title, args = errors.plain(name), (lesson, stage, name, key)
+        if states <= _FEW:
+            line.segmented_control(
+                title, options, key=key, required=True, on_change=_observe, args=args
+            )
+        else:
+            line.selectbox(title, options, key=key, width=120, on_change=_observe, args=args)
 
 
 def _observe(lesson: Lesson, stage: int, name: str, key: str) -> None:
@@ -216,14 +218,15 @@ def _repairs(lesson: Lesson, stage: int, live: Live, terms: Terms) -> None:
 
 def _mend(lesson: Lesson, stage: int, witness: Witness, number: int) -> None:
     live = learn_session.live_of(lesson, stage)
-    found = repairs(live.circuit, witness)
-    if number < len(found):
-        done = (*live.repaired, found[number].title)
-        learn_session.put(
-            lesson,
-            stage,
-            live.changed(circuit=found[number].apply(), repaired=done, answer=NOTHING),
-        )
+    try:
+        repair = repairs(live.circuit, witness)[number]
+        circuit = repair.apply()
+    except PCError as error:
+        st.toast(errors.sentence(error))
+        return
+    done = (*live.repaired, repair.title)
+    fresh = live.changed(circuit=circuit, repaired=done, answer=NOTHING)
+    learn_session.put(lesson, stage, fresh)
 
 
 # -- samples ---------------------------------------------------------------------------------

@@ -30,6 +30,8 @@ def show(lesson: Lesson) -> None:
 @st.fragment
 def _body(lesson: Lesson) -> None:
     """Everything that an act changes."""
+    if state.get().lesson != lesson.name:  # left by a button in here: the whole page follows
+        st.rerun(scope="app")
     with errors.boundary():
         stage = min(state.get().stage, len(lesson.steps) - 1)
         step, live = lesson.steps[stage], learn_session.live_of(lesson, stage)
@@ -37,10 +39,11 @@ def _body(lesson: Lesson) -> None:
         verdict = judge(step, terms, live)
         if verdict is not None and verdict.solved and _shown(live):
             learn_session.solve(lesson, stage)
-        _head(lesson, stage, live, verdict is None or (verdict.solved and _shown(live)))
+        free = verdict is None or (verdict.solved and _shown(live))
+        _head(lesson, stage, live, free)
         left, right = st.columns([5, 6], gap="medium")
         with right:
-            learn_circuit.show(lesson, stage, live, terms)
+            learn_circuit.show(lesson, stage, live, terms, free)
         with left:
             _text(lesson, stage, live, terms, verdict)
 
@@ -50,7 +53,7 @@ def _head(lesson: Lesson, stage: int, live: Live, free: bool) -> None:
     line.markdown(f"# {lesson.title}", width="stretch")
     line.toggle("Notes", key=_NOTES, help="Notes for the instructor, with the time for each step")
     learn_circuit.open_elsewhere(line, lesson, lesson.steps[stage], live)
-    line.button("All lessons", on_click=state.update, kwargs={"lesson": "", "stage": 0})
+    line.button("All lessons", on_click=state.assign, kwargs={"lesson": "", "stage": 0})
     row = st.container(horizontal=True, vertical_alignment="center", gap="small")
     done = learn_session.done()
     st.session_state["pcw_learn_stage"] = stage

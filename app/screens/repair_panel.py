@@ -16,7 +16,7 @@ from pccore.check import Witness
 from pccore.errors import PCError
 from pccore.graph import Circuit
 from pccore.queries.compare import differences
-from pccore.repair import Repair, repairs
+from pccore.repair import Repair, repairs, why_none
 
 GRAPH = 300  # pixels
 _UNDO = "pcw_repair_undo"  # (the repaired model, the one before)
@@ -35,7 +35,7 @@ def show(
     """
     found = repairs(circuit, witness)
     if not found:
-        st.caption(_none_because(witness))
+        st.caption(errors.plain(why_none(circuit, witness)))
         return
     mark = (model, witness.property, *witness.unit)
     tried = st.session_state.get(key)
@@ -61,19 +61,12 @@ def undo(model: str) -> None:
     """A way back, if the current model came from a repair in this session."""
     made = st.session_state.get(_UNDO)
     if made is not None and made[0] == model:
-        st.button(
-            "Back to the circuit before the repair",
-            key="pcw_repair_back",
-            on_click=state.choose_model,
-            args=(made[1],),
-            type="tertiary",
-        )
-
-
-def _none_because(witness: Witness) -> str:
-    if witness.property in ("deterministic", "structured_decomposable"):
-        return "No repair: this is a matter of how the circuit is designed, not a fault."
-    return "No repair does this by itself: change the circuit on the Build page."
+        line = st.container(horizontal=True, vertical_alignment="center")
+        line.caption("This is the repaired circuit.", width="content")
+        back = "Back to the circuit before the repair"
+        if line.button(back, key="pcw_repair_back", type="tertiary"):
+            state.choose_model(made[1])
+            st.rerun()
 
 
 def _try(key: str, mark: tuple[object, ...], number: int) -> None:
@@ -131,13 +124,10 @@ def _trial(
     )
     st.caption(done.sentence)
     line = st.container(horizontal=True)
-    line.button(
-        "Use the repaired circuit",
-        key=f"{key}_use",
-        type="primary",
-        on_click=_use,
-        args=(model, done.after, apply, key),
-    )
+    # Not a callback: the page around this fragment has to be drawn anew for another model.
+    if line.button("Use the repaired circuit", key=f"{key}_use", type="primary"):
+        _use(model, done.after, apply, key)
+        st.rerun()
     line.button("Keep the old one", key=f"{key}_keep", on_click=_forget, args=(key,))
 
 
@@ -149,7 +139,6 @@ def _use(model: str, circuit: Circuit, apply: Callable[[Circuit], None] | None, 
     made = store.put_model(circuit)
     state.choose_model(made)
     st.session_state[_UNDO] = (made, model)
-    st.toast("This is the repaired circuit now.")
 
 
 def _forget(key: str) -> None:

@@ -77,7 +77,7 @@ def smooth(subject: Subject, rng: np.random.Generator) -> Question | None:
     gone = {v for lacking in missing.values() for v in lacking}
     lacking = tuple(v for v in subject.circuit.variables if v in gone)
     scope = subject.scope(unit)
-    wrong = [(v,) for v in scope if (v,) != lacking]
+    wrong: list[tuple[str, ...]] = [(v,) for v in scope if (v,) != lacking]
     if len(scope) > 1 and scope != lacking:
         wrong.append(scope)
     sets = ([lacking] if lacking else []) + wrong[: OPTIONS - 2]

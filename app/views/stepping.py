@@ -44,7 +44,11 @@ def mark(
         pair = (edge["source"], edge["target"])
         look = dict(edges.get(pair, {}))
         if kept is not None:
-            look = {"width": 1.0} if pair in kept[1] else {"emphasis": HIDDEN, "label": None}
+            look = (
+                {"width": 1.0, "chosen": True}
+                if pair in kept[1]
+                else {"emphasis": HIDDEN, "label": None}
+            )
         elif near is not None and pair not in edges and not near.issuperset(pair):
             look.setdefault("emphasis", FAINT)
         drawn.append({**edge, **look})
@@ -58,7 +62,7 @@ def _choices(steps: Sequence[Step]) -> dict[tuple[str, str], Look]:
         for part in step.children:
             pair = (node(step.unit), node(part.child))
             if part.chosen:
-                found[pair] = {"width": 1.0, "dashed": False}
+                found[pair] = {"width": 1.0, "dashed": False, "chosen": True}
             elif part.chosen is not None:
                 found[pair] = {"width": 0.0, "dashed": True, "emphasis": 0.6}
                 if part.margin is not None and math.isfinite(part.margin):

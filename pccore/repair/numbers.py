@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import torch
 from torch import Tensor
 
 from pccore.check import Witness
 from pccore.errors import ParameterError
 from pccore.graph import Circuit, LeafGroup
+from pccore.reference import evaluate
 from pccore.repair.repair import Repair
 from pccore.transform import drop_dead, normalise
 
@@ -27,7 +31,7 @@ def legal_parameters(circuit: Circuit, witness: Witness) -> list[Repair]:
         Repair(
             "legal_parameters",
             f"Make the parameters of {group.name} legal",
-            f"{how}. Legal entries stay. The distribution was not defined before.",
+            f"{how}. Legal entries stay. There was no distribution before.",
             "changes",
             lambda: _legal(circuit, witness.unit.group),
         )
@@ -48,7 +52,17 @@ def _legal(circuit: Circuit, position: int) -> Circuit:
         # Sparse weights lie in one row; a unit of them may keep none, which is legal.
         empty = new.sum(-1, keepdim=True) == 0
         new = torch.where(empty, torch.full_like(new, 1.0 / new.shape[-1]), new)
-    return circuit.with_params(circuit.params.updated({group.parameter: new}))
+    tied = (g for g in circuit.groups if g.kind != "product" and g.parameter == group.parameter)
+    if usable or all(circuit.parameter_shape(g) == shape for g in tied):
+        return circuit.with_params(circuit.params.updated({group.parameter: new}))
+    # Others use the tensor, which fits them: this group gets its own.
+    name = group.parameter
+    while name in circuit.params:
+        name += "'"
+    groups = list(circuit.groups)
+    groups[position] = replace(group, parameter=name)
+    params = circuit.params.updated({name: new})
+    return Circuit(groups, circuit.roots, circuit.variables, params, circuit.meta)
 
 
 def _legal_leaves(group: LeafGroup, old: Tensor) -> Tensor:
@@ -64,8 +78,16 @@ def _legal_leaves(group: LeafGroup, old: Tensor) -> Tensor:
     return new
 
 
+def _zero(circuit: Circuit) -> bool:
+    """Whether some root is zero everywhere."""
+    nothing = np.full((1, len(circuit.variables)), np.nan)
+    return bool(np.isneginf(evaluate(circuit, nothing).root).any())
+
+
 def normalising(circuit: Circuit, witness: Witness) -> list[Repair]:
     """Weights that add up to one, everywhere."""
+    if _zero(circuit):
+        return []
     return [
         Repair(
             "normalise",
@@ -80,12 +102,14 @@ def normalising(circuit: Circuit, witness: Witness) -> list[Repair]:
 
 def dropping(circuit: Circuit, witness: Witness) -> list[Repair]:
     """Parts that do not count, dropped."""
+    if witness.property == "alive" and _zero(circuit):
+        return []
     return [
         Repair(
             "drop_dead",
             "Drop what does not count",
-            "Removes units that no root reaches and edges of weight zero. S stays exactly what it "
-            "was, at every evidence.",
+            "Removes edges of weight zero, edges to units that are zero everywhere, and then units "
+            "that no root reaches. S stays exactly what it was, at every evidence.",
             "exact",
             lambda: drop_dead(circuit),
         )

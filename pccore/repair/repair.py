@@ -10,7 +10,7 @@ from pccore.check import Witness
 from pccore.graph import Circuit
 
 #: "exact": S(x) of every complete state stays what it was. "distribution": it is multiplied by one
-#: constant. "changes": another distribution.
+#: constant. "changes": in general another distribution.
 Preserves = Literal["exact", "distribution", "changes"]
 
 

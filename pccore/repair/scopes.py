@@ -1,21 +1,18 @@
-"""Repairs of sums whose children lack variables, and of products whose children share some."""
+"""Repairs of sums whose children lack variables, and of sums below sums."""
 
 from __future__ import annotations
 
-import itertools
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from pccore.check import Witness
 from pccore.graph import Circuit, Unit
 from pccore.repair.repair import Repair
-from pccore.scope import Scope
-from pccore.transform.fold import Folded, fold
+from pccore.transform.assemble import assemble
 from pccore.transform.sketch import Sketch
-from pccore.transform.smooth import complete
+from pccore.transform.smooth import Completer
 
-#: A product is split into at most so many cases.
-MAX_CASES = 64
+#: Units are merged into one of at most about so many children.
+MAX_CHILDREN = 10_000
 
 
 def names(circuit: Circuit, variables: Sequence[int]) -> str:
@@ -26,169 +23,97 @@ def names(circuit: Circuit, variables: Sequence[int]) -> str:
     return " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))
 
 
-# -- smoothness ------------------------------------------------------------------------------
-
-
 def smoothing(circuit: Circuit, witness: Witness) -> list[Repair]:
     """Multiply the children by what they lack."""
     unit = circuit.unit_name(witness.unit)
     missing = list(witness.variables)
     what = names(circuit, missing)
-    if any(circuit.domain(v).states is None for v in missing):
-        return []
     children = [circuit.unit_name(child) for child in witness.children]
     which = children[0] if len(children) == 1 else f"{len(children)} children of {unit}"
+    it = "it" if len(children) == 1 else "each"
+    kinds = {circuit.domain(v).kind for v in missing}
+    if kinds == {"finite"}:
+        return [
+            Repair(
+                "smooth",
+                f"Smooth {which} with {what}",
+                f"Multiplies {it} by the sum of all indicators of {what}, a factor of 1 whatever "
+                "the state: S(x) of every complete state stays exactly what it was, and S(e) now "
+                "counts every state of what is missing.",
+                "exact",
+                lambda: _smoothed(circuit, witness.unit, False),
+            ),
+            Repair(
+                "smooth_uniform",
+                f"Smooth {which} with a uniform {what}",
+                f"Multiplies {it} by a uniform distribution over {what}, whose states then share "
+                "the child's weight: S(*) stays what it was, but complete states of this child "
+                "get a smaller value than before.",
+                "changes",
+                lambda: _smoothed(circuit, witness.unit, True),
+            ),
+        ]
+    if kinds <= {"finite", "real"}:
+        return [
+            Repair(
+                "smooth_density",
+                f"Smooth {which} with a density of {what}",
+                f"No leaf over a real variable is 1 at each of its values. Multiplies {it} by a "
+                "Gaussian with the mean and variance of the circuit's leaves (by a uniform "
+                f"distribution where a variable is finite): S(e) stays what it was while {what} "
+                "is not observed, and where it is, the child now has a density, not 1 everywhere.",
+                "changes",
+                lambda: _smoothed(circuit, witness.unit, True),
+            )
+        ]
+    return []
 
-    def mend(uniform: bool) -> Circuit:
-        sketch = Sketch.of(circuit)
-        scopes = sketch.scopes()
-        number = sketch.home[witness.unit]
-        for i, child in enumerate(list(sketch.nodes[number].children)):
-            lacking = scopes[number] - scopes[child]
-            if lacking:
-                complete(sketch, number, i, lacking, uniform)
-        return sketch.circuit()
 
+def _smoothed(circuit: Circuit, unit: Unit, densities: bool) -> Circuit:
+    sketch = Sketch(circuit)
+    number = sketch.at(unit)
+    scopes = sketch.scopes([number])
+    Completer(sketch, densities).complete(number, scopes, scopes[number])
+    return assemble(sketch)
+
+
+def merging(circuit: Circuit, witness: Witness) -> list[Repair]:
+    """A sum below a sum, or a product below a product, made one with it."""
+    unit = circuit.unit_name(witness.unit)
+    kind = circuit.groups[witness.unit.group].kind
+    how = "their weights multiplied by that of the edge to it" if kind == "sum" else "as factors"
     return [
         Repair(
-            "smooth",
-            f"Smooth {which} with {what}",
-            f"Multiplies it by the sum of all indicators of {what}, a factor of 1 whatever the "
-            "state: S(x) of every complete state stays exactly what it was, and S(e) now counts "
-            "every state of what is missing.",
+            "merge",
+            f"Merge the {kind}s below {unit} into it",
+            f"{unit} takes over the children of every {kind} below it, {how}. S stays exactly "
+            "what it was, at every evidence; other users of those units see no change.",
             "exact",
-            lambda: mend(False),
-        ),
-        Repair(
-            "smooth_uniform",
-            f"Smooth {which} with a uniform {what}",
-            f"Multiplies it by a uniform distribution over {what}, whose states then share the "
-            "child's weight: normalised weights stay normalised, but complete states of this child "
-            "get a smaller value than before.",
-            "changes",
-            lambda: mend(True),
-        ),
+            lambda: _merged(circuit, witness.unit),
+        )
     ]
 
 
-# -- decomposability and consistency ---------------------------------------------------------
-
-
-def separating(circuit: Circuit, witness: Witness) -> list[Repair]:
-    """Split by the states of what is shared, or sum it out of one child."""
-    found: list[Repair] = []
-    if len(witness.children) < 2:
-        return found
-    shared = _shared(circuit, witness)
-    if not shared:
-        return found
-    states = [circuit.domain(v).states for v in shared]
-    cases = math.prod(n or MAX_CASES + 1 for n in states)
-    unit, what = circuit.unit_name(witness.unit), names(circuit, shared)
-    if cases <= MAX_CASES:
-        found.append(
-            Repair(
-                "split",
-                f"Split {unit} by the states of {what}",
-                f"Replaces the product by a sum over the {cases} cases of {what}: in each, an "
-                "indicator of the case times the children with that case put in. Cases in which "
-                "the children contradict each other disappear. S(x) of every complete state "
-                "stays exactly what it was.",
-                "exact",
-                lambda: _split(circuit, witness.unit, shared),
-            )
-        )
-    for child in dict.fromkeys(witness.children[:2]):
-        branch = circuit.unit_name(child)
-        found.append(
-            Repair(
-                "marginalise",
-                f"Sum {what} out of {branch}",
-                f"{branch} is replaced by its marginal, a copy in which {what} is summed out; "
-                f"elsewhere {branch} stays. That is another distribution: what this branch said "
-                f"of {what} is forgotten.",
-                "changes",
-                _marginalising(circuit, witness.unit, child, shared),
-            )
-        )
-    return found
-
-
-def _shared(circuit: Circuit, witness: Witness) -> list[int]:
-    """The variables that occur in more than one of the shown children."""
-    seen, twice = Scope(), Scope()
-    for child in witness.children:
-        scope = circuit.scopes[child.group]
-        twice, seen = twice | (seen & scope), seen | scope
-    return list(twice)
-
-
-def _split(circuit: Circuit, unit: Unit, shared: Sequence[int]) -> Circuit:
-    sketch = Sketch.of(circuit)
-    number = sketch.home[unit]
-    node = sketch.nodes[number]
-    terms: list[tuple[float, list[int]]] = []
-    for case in itertools.product(*(range(sketch.states[v] or 0) for v in shared)):
-        fixed = {v: float(c) for v, c in zip(shared, case, strict=True)}
-        left = fold(sketch, node.children, fixed)
-        parts = [left[c] for c in node.children]
-        scale = math.prod(factor for factor, _ in parts)
-        literals = [sketch.indicator(v, c) for v, c in zip(shared, case, strict=True)]
-        rest = [child for _, child in parts if child is not None]
-        if scale > 0:
-            terms.append((scale, [*literals, *rest]))
-    if not terms:  # a contradiction in every case: the product is zero everywhere
-        literals = [sketch.indicator(v, 0) for v in shared]
-        others = [c for c in node.children if not sketch.scopes([c])[c] & frozenset(shared)]
-        terms = [(0.0, [*literals, *others])]
-    _become_sum(sketch, number, terms)
-    return _without_orphans(sketch, circuit)
-
-
-def _become_sum(sketch: Sketch, number: int, terms: list[tuple[float, list[int]]]) -> None:
-    """Turn a product into the sum of products with weights; into one product where that does."""
-    node = sketch.nodes[number]
-    if len(terms) == 1 and terms[0][0] == 1.0:
-        node.children = terms[0][1]
-        return
-    children = [
-        factors[0] if len(factors) == 1 else sketch.add_product(node.name, factors)
-        for _, factors in terms
-    ]
-    node.kind, node.children, node.weights = "sum", children, [w for w, _ in terms]
-
-
-def _marginalising(
-    circuit: Circuit, unit: Unit, child: Unit, shared: Sequence[int]
-) -> Callable[[], Circuit]:
-    def mend() -> Circuit:
-        sketch = Sketch.of(circuit)
-        number, branch = sketch.home[unit], sketch.home[child]
-        left = fold(sketch, [branch], dict.fromkeys(shared))[branch]
+def _merged(circuit: Circuit, unit: Unit) -> Circuit:
+    sketch = Sketch(circuit)
+    before = sketch.unreached()
+    number = sketch.at(unit)
+    kind = sketch.nodes[number].kind
+    while len(sketch.nodes[number].children) <= MAX_CHILDREN:
         node = sketch.nodes[number]
-        place = node.children.index(branch)
-        _replace(sketch, number, place, left)
-        return _without_orphans(sketch, circuit)
-
-    return mend
-
-
-def _replace(sketch: Sketch, number: int, place: int, left: Folded) -> None:
-    """Put what is left of a child in its place; a factor becomes the weight of a sum."""
-    node = sketch.nodes[number]
-    scale, rest = left
-    others = [*node.children[:place], *node.children[place + 1 :]]
-    children = others if rest is None else [*node.children[:place], rest, *others[place:]]
-    if scale == 1.0 and children:
-        node.children = children
-        return
-    _become_sum(sketch, number, [(scale, children)])
-
-
-def _without_orphans(sketch: Sketch, circuit: Circuit) -> Circuit:
-    """Drop what the change left over, but not parts that no root reached before."""
-    before = Sketch.of(circuit)
-    reached = set(before.order(before.roots))
-    sketch.keep_reachable(n for n in before.nodes if n not in reached)
-    return sketch.circuit()
-
+        inner = {c for c in node.children if sketch.nodes[c].kind == kind and not sketch.is_leaf(c)}
+        if not inner:
+            break
+        if kind == "product":
+            below = [sketch.nodes[c].children if c in inner else [c] for c in node.children]
+            sketch.rewire(number, [c for row in below for c in row])
+            continue
+        weights: dict[int, float] = {}
+        for w, c in zip(node.weights, node.children, strict=True):
+            child = sketch.nodes[c]
+            rows = zip(child.weights, child.children, strict=True) if c in inner else [(1.0, c)]
+            for share, below_it in rows:
+                weights[below_it] = weights.get(below_it, 0.0) + w * share
+        sketch.rewire(number, list(weights), list(weights.values()))
+    sketch.keep_reachable(before)
+    return assemble(sketch)

@@ -10,10 +10,14 @@ import torch
 from pccore.errors import EvidenceError, NotFoundError, OptionError
 from pccore.evidence import Evidence, evidence_rows
 from pccore.graph import Circuit
+from pccore.scope import Scope
+from pccore.transform.assemble import assemble
 from pccore.transform.sketch import Node, Sketch
 
-#: What is left of a node: a factor, and the node that it multiplies (None for nothing, i.e. 1).
+#: What is left of a node: the log of a factor, and the node that it multiplies (None for 1).
 Folded = tuple[float, int | None]
+#: Weights stay linear numbers, so factors beyond e^±RANGE are handed on to the sums above.
+RANGE = 300.0
 
 
 def fold(
@@ -26,34 +30,33 @@ def fold(
     summed out 1. Raises OptionError where a sum would have a constant beside a real variable.
     """
     scopes = sketch.scopes(tops)
-    taken = frozenset(fixed)
+    taken = Scope.from_iterable(fixed)
     left: dict[int, Folded] = {}
     for number in sketch.order(tops):
         node = sketch.nodes[number]
-        if not scopes[number] & taken:
-            left[number] = (1.0, number)
+        if scopes[number].isdisjoint(taken):
+            left[number] = (0.0, number)
         elif node.kind == "leaf":
-            left[number] = (_density(node, fixed[node.variable]), None)
+            left[number] = (_log_density(node, fixed[node.variable]), None)
         elif node.kind == "product":
             left[number] = _product(sketch, number, [left[c] for c in node.children])
         else:
-            rest = scopes[number] - taken
+            rest = list(scopes[number] - taken)
             left[number] = _sum(sketch, number, [left[c] for c in node.children], rest)
     return left
 
 
-def _density(node: Node, value: float | None) -> float:
+def _log_density(node: Node, value: float | None) -> float:
     if value is None:
-        return 1.0
+        return 0.0
     assert node.family is not None and node.value is not None
-    given = torch.tensor(value, dtype=torch.float64)
-    return math.exp(float(node.family.log_prob(given, node.value)))
+    return float(node.family.log_prob(torch.tensor(value, dtype=torch.float64), node.value))
 
 
 def _product(sketch: Sketch, number: int, parts: list[Folded]) -> Folded:
-    scale = math.prod(factor for factor, _ in parts)
+    scale = sum(factor for factor, _ in parts)
     children = [child for _, child in parts if child is not None]
-    if not children or scale == 0.0:
+    if not children or scale == -math.inf:
         return (scale, None)
     if len(children) == 1:
         return (scale, children[0])
@@ -62,35 +65,53 @@ def _product(sketch: Sketch, number: int, parts: list[Folded]) -> Folded:
 
 def _sum(sketch: Sketch, number: int, parts: list[Folded], rest: Collection[int]) -> Folded:
     node = sketch.nodes[number]
-    terms = [(w * f, child) for w, (f, child) in zip(node.weights, parts, strict=True)]
-    constant = sum(w for w, child in terms if child is None)
-    kept = [(w, child) for w, child in terms if child is not None and w > 0]
+    terms = [
+        ((math.log(w) if w > 0 else -math.inf) + factor, child)
+        for w, (factor, child) in zip(node.weights, parts, strict=True)
+    ]
+    constant = _log_sum([w for w, child in terms if child is None])
+    kept = [(w, child) for w, child in terms if child is not None and w > -math.inf]
     if not kept:
         return (constant, None)
-    if constant > 0:
+    if constant > -math.inf:
         # Only a sum that was not smooth: the constant needs a factor that is 1 everywhere.
         factors = [sketch.factor(v) for v in sorted(rest)]
         one = factors[0] if len(factors) == 1 else sketch.add_product(f"any {node.name}", factors)
         kept.append((constant, one))
+    largest = max(w for w, _ in kept)
+    shift = 0.0 if abs(largest) <= RANGE else largest
     children = [child for _, child in kept]
-    return (1.0, sketch.copy(number, children, [w for w, _ in kept]))
+    return (shift, sketch.copy(number, children, [math.exp(w - shift) for w, _ in kept]))
+
+
+def _log_sum(logs: Sequence[float]) -> float:
+    largest = max(logs, default=-math.inf)
+    if largest == -math.inf:
+        return -math.inf
+    return largest + math.log(sum(math.exp(one - largest) for one in logs))
 
 
 def scaled(sketch: Sketch, folded: Folded, name: str) -> int:
-    """A node for a factor times a node. Raises OptionError where only a constant is left."""
+    """A node for a factor times a node; a factor too small or large for one weight takes several.
+
+    Raises OptionError where only a constant is left.
+    """
     factor, child = folded
     if child is None:
-        raise OptionError(f"nothing is left but the constant {factor:g}", where=name)
-    return child if factor == 1.0 else sketch.add_sum(name, [child], [factor])
+        raise OptionError(f"nothing is left but the constant {math.exp(factor):g}", where=name)
+    steps = math.ceil(abs(factor) / RANGE)
+    for _ in range(steps):
+        child = sketch.add_sum(name, [child], [math.exp(factor / steps)])
+    return child
 
 
 def marginalise(circuit: Circuit, variables: Collection[str]) -> Circuit:
     """The circuit over the other variables: S'(y) = S(y, nothing known of `variables`).
 
     On a smooth and consistent circuit that is the marginal, sum over x of S(x, y). The variables
-    keep their columns, no leaf mentions the ones that are gone. The result has one unit in each
-    group. Raises NotFoundError for an unknown variable, OptionError where nothing would be left or
-    the circuit is too large.
+    keep their columns, no leaf mentions the ones that are gone. Units that depend on them are
+    copied into groups of one unit, the others stay as they are. Raises NotFoundError for an
+    unknown variable, OptionError where nothing would be left or the circuit is too large.
     """
     unknown = [name for name in variables if name not in circuit.variables]
     if unknown:
@@ -101,9 +122,10 @@ def marginalise(circuit: Circuit, variables: Collection[str]) -> Circuit:
 def condition(circuit: Circuit, evidence: Evidence) -> Circuit:
     """The circuit over the unobserved variables: S'(y) = S(y, e), unnormalised P(y | e).
 
-    S'(*) is S(e); `normalise` turns it into the conditional. The variables keep their columns. The
-    result has one unit in each group. Raises EvidenceError for bad evidence or more than one row,
-    OptionError where nothing would be left or the circuit is too large.
+    S'(*) is S(e), however small; `normalise` turns it into the conditional. The variables keep
+    their columns. Units that depend on what is observed are copied into groups of one unit, the
+    others stay as they are. Raises EvidenceError for bad evidence or more than one row, OptionError
+    where nothing would be left (impossible evidence, too) or the circuit is too large.
     """
     rows = evidence_rows(circuit, evidence)
     if len(rows) != 1:
@@ -113,8 +135,11 @@ def condition(circuit: Circuit, evidence: Evidence) -> Circuit:
 
 
 def _without(circuit: Circuit, fixed: Mapping[int, float | None]) -> Circuit:
-    sketch = Sketch.of(circuit)
+    sketch = Sketch(circuit)
+    names = [sketch.nodes[root].name for root in sketch.roots]
     left = fold(sketch, sketch.roots, fixed)
-    sketch.roots = [scaled(sketch, left[r], sketch.nodes[r].name) for r in sketch.roots]
+    sketch.roots = [
+        scaled(sketch, left[r], name) for r, name in zip(sketch.roots, names, strict=True)
+    ]
     sketch.keep_reachable()
-    return sketch.circuit()
+    return assemble(sketch)

@@ -16,15 +16,16 @@ def normalise(circuit: Circuit) -> Circuit:
     The new weight of an edge is its share of the sum's value with nothing observed, w_k Z_k / Z
     (Peharz et al. 2015, "On Theoretical Properties of Sum-Product Networks", theorem 2), so the
     root is S / Z, the distribution itself, where S(*) is the partition function. Groups keep
-    their places; a sum whose tied weights would differ gets its own. Sums of value zero keep their
-    weights.
+    their places; a sum whose tied weights would differ gets its own. A sum of value zero cannot be
+    divided by it: its weights are divided by their sum (made equal where all are zero), which no
+    root notices, as the weights of the edges to it become 0.
 
     Raises ParameterError for illegal parameters or a root that is zero everywhere.
     """
     circuit.validate_params()
     nothing = np.full((1, len(circuit.variables)), np.nan)
     log_z = [values[0] for values in evaluate(circuit, nothing).log_values]
-    if np.isneginf(log_z[circuit.root.group][circuit.root.index]):
+    if any(np.isneginf(log_z[root.group][root.index]) for root in circuit.roots):
         raise ParameterError("the circuit is zero everywhere: there is nothing to normalise")
     params = dict(circuit.params)
     owner: dict[str, torch.Tensor] = {}
@@ -34,10 +35,18 @@ def normalise(circuit: Circuit) -> Circuit:
             continue
         edges = edge_rows(circuit, group)
         below = np.concatenate([log_z[i] for i in group.inputs])[edges.children]
-        own = np.repeat(log_z[position], np.diff(edges.offsets))
+        counts = np.diff(edges.offsets)
+        own = np.repeat(log_z[position], counts)
         dead = np.isneginf(own)
         old = log_weights(circuit, group)
-        new = np.exp(np.where(dead, old, old + below - np.where(dead, 0.0, own)))
+        new = np.exp(old + below - np.where(dead, 0.0, own))
+        if dead.any():
+            plain = np.exp(old)
+            totals = np.repeat(np.add.reduceat(plain, edges.offsets[:-1]), counts)
+            even = np.where(
+                totals > 0, plain / np.where(totals > 0, totals, 1.0), 1.0 / counts.repeat(counts)
+            )
+            new = np.where(dead, even, new)
         stored = circuit.params[group.parameter]
         weights = torch.from_numpy(new).reshape(stored.shape).to(stored)
         known = owner.setdefault(group.parameter, weights)

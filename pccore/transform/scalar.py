@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pccore.graph import Circuit, Unit
+from pccore.transform.assemble import apart
 from pccore.transform.sketch import Sketch
 
 
@@ -23,6 +24,11 @@ def scalar(circuit: Circuit) -> Scalar:
     A factorised leaf becomes a product of its leaves. Tied parameters become equal ones. Raises
     OptionError for a circuit too large for that, ParameterError for illegal parameters.
     """
-    sketch = Sketch.of(circuit)
-    result, places = sketch.built()
-    return Scalar(result, {unit: places[number] for unit, number in sketch.home.items()})
+    sketch = Sketch(circuit)
+    result, places = apart(sketch)
+    units = {
+        Unit(g, k): places[number]
+        for g, numbers in enumerate(sketch.numbers)
+        for k, number in enumerate(numbers)
+    }
+    return Scalar(result, units)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Iterable, Mapping, Sequence
 
 from pccore.graph import Circuit
+from pccore.scope import Scope
+from pccore.transform.assemble import assemble
 from pccore.transform.sketch import Sketch
 
 
@@ -14,38 +16,62 @@ def smooth(circuit: Circuit) -> Circuit:
     A child that lacks a variable is multiplied by the sum of all its indicators, weight 1 each:
     a factor of 1 whatever the state. S(x) of a complete state x stays what it was; where the
     variable is missing, S(e) now counts all its states and is the sum of S(x) over x in e, if
-    the circuit is consistent. The result has one unit in each group.
+    the circuit is consistent. Groups without such a child stay as they are.
 
     Raises OptionError where a real variable is missing (no leaf is 1 everywhere) or the circuit is
     too large.
     """
-    sketch = Sketch.of(circuit)
+    sketch = Sketch(circuit)
     scopes = sketch.scopes()
+    completer = Completer(sketch)
     for number in sketch.order():
-        if sketch.nodes[number].kind != "sum":
-            continue
-        for i, child in enumerate(list(sketch.nodes[number].children)):
-            lacking = scopes[number] - scopes[child]
-            if lacking:
-                complete(sketch, number, i, lacking)
-    return sketch.circuit()
+        if sketch.nodes[number].kind == "sum":
+            completer.complete(number, scopes, scopes[number])
+    return assemble(sketch)
 
 
-def complete(
-    sketch: Sketch, number: int, child: int, lacking: Collection[int], uniform: bool = False
-) -> None:
-    """Multiply one child of a sum by factors over the variables that it lacks.
+class Completer:
+    """Multiplies children of sums by what they lack; equal children get one common product.
 
-    uniform: factors that add up to 1 instead of factors that are 1 everywhere.
+    densities: by factors that add up to 1 (see `Sketch.density`), not by factors that are 1
+    everywhere.
     """
-    factors = [
-        sketch.factor(v, 1.0 / (sketch.states[v] or 1) if uniform else 1.0) for v in sorted(lacking)
-    ]
-    node = sketch.nodes[number]
-    target = node.children[child]
-    old = sketch.nodes[target]
-    if old.kind == "product" and sketch.uses(target) == 1:
-        old.children += factors
-        return
-    names = "·".join(sketch.variables[v] for v in sorted(lacking))
-    node.children[child] = sketch.add_product(f"{old.name}·{names}", [target, *factors])
+
+    def __init__(self, sketch: Sketch, densities: bool = False) -> None:
+        self._sketch = sketch
+        self._densities = densities
+        self._uses = sketch.uses()
+        self._made: dict[tuple[int, int], int] = {}
+
+    def complete(self, number: int, scopes: Mapping[int, Scope], scope: Scope) -> None:
+        """Give every child of a sum this scope."""
+        node = self._sketch.nodes[number]
+        children = [self._completed(c, scope - scopes[c]) for c in node.children]
+        if children != node.children:
+            self._sketch.rewire(number, children, node.weights)
+
+    def _completed(self, child: int, lacking: Scope) -> int:
+        if not lacking:
+            return child
+        key = (child, lacking.bits)
+        if key not in self._made:
+            self._made[key] = self._product(child, lacking)
+        return self._made[key]
+
+    def _product(self, child: int, lacking: Scope) -> int:
+        sketch = self._sketch
+        factors = factors_over(sketch, lacking, self._densities)
+        old = sketch.nodes[child]
+        if old.kind == "product" and self._uses[child] == 1 and sketch.alone(child):
+            sketch.rewire(child, [*old.children, *factors])
+            return child
+        titles = [sketch.variables[v] for v in lacking]
+        names = "·".join(titles if len(titles) <= 3 else [*titles[:2], f"{len(titles) - 2} more"])
+        return sketch.add_product(f"{old.name}·{names}", [child, *factors])
+
+
+def factors_over(
+    sketch: Sketch, variables: Iterable[int], densities: bool = False
+) -> Sequence[int]:
+    """Factors over some variables: 1 everywhere, or densities. Raises OptionError."""
+    return [sketch.density(v) if densities else sketch.factor(v) for v in variables]

@@ -125,7 +125,7 @@ SCRIPTS: Mapping[tuple[str, int], tuple[Sequence[Act], Sequence[Act]]] = {
     ),
     ("decomposability", 4): (
         [mend("Split P2 by the states of X1")],
-        [mend("Sum X1 out of x1"), mend("Sum X1 out of ¬x1")],
+        [mend("Sum X1 out of x1")],
     ),
     ("decomposability", 5): ([typed("0")], [typed("9"), typed("3")]),
     ("hidden", 0): ([see("Y=1")], [see("Y=2"), see("Y=1,X1=1")]),

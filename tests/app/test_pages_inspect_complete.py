@@ -137,6 +137,50 @@ def test_a_violation_is_shown_in_the_graph():
     assert parameter(at, "view") == ""
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("incomplete", ("lacks X2", "under-counts: 1.84 times too little", "is not valid")),
+        ("inconsistent", ("Path 2", "over-counts: 2 times too much", "is not valid")),
+        ("buried_mistake", ("Path 1", "under-counts: 1.5 times too little")),
+        ("squared_gaussian", ("Observe nothing", "over-counts: 4.55 times too much")),
+        ("valid_though_broken", ("P **over-counts", "valid all the same", "9 pieces of evidence")),
+        ("consistent_not_decomposable", ("no answer is wrong", "valid all the same")),
+    ],
+)
+def test_a_violation_says_what_it_breaks(name: str, words: tuple[str, ...]):
+    at = show(inspect_page, model=figure(name))
+    next(one for one in at.button if str(one.key).startswith("pcw_finding_")).click()
+    rerun(at)
+    assert not at.error
+    said = texts(at)
+    for word in words:
+        assert word in said
+    assert "### Repair" in said
+
+
+def test_notes_can_be_looked_at():
+    at = show(inspect_page, model=figure("dead_parts"))
+    notes = [one for one in at.button if str(one.key).startswith("pcw_note_")]
+    assert any("no root" in one.label for one in notes)
+    notes[0].click()
+    rerun(at)
+    assert parameter(at, "view").startswith("w:") and parameter(at, "unit").startswith("u:")
+
+
+def test_a_unit_says_what_it_means():
+    model = figure("figure1_naive_bayes")
+    c1 = store.get_circuit(model).group_index("C1")
+    at = show(inspect_page, model=model, unit=f"u:{c1}:0", evidence="X1=1")
+    said = texts(at)
+    assert "The distribution of X1 and X2, were C1 the whole circuit." in said
+    # P(C1 | X1 = 1) = 0.5 * 0.6 / (0.5 * 0.6 + 0.2 * 0.9 + 0.3 * 0.7)
+    (bar,) = at.get("progress")
+    assert "0.4348 given X1=1" in bar.proto.text.replace("\\", "")
+    wrong = show(inspect_page, model=model, unit=f"u:{c1}:0", evidence="Nobody=1")
+    assert not wrong.error and "no variable" in texts(wrong)
+
+
 def test_a_query_that_is_not_licensed_says_what_is_missing():
     words = texts(show(inspect_page, model=figure("incomplete")))
     assert "needs smooth" in words

@@ -156,7 +156,7 @@ def test_determinism_is_that_of_all_states(seed: int):
         for g, group in enumerate(one.groups):
             if group.kind == "sum" and check(one).properties["reachable"] == "yes":
                 edges = one.children(Unit(g, 0))
-                alive = [e.weight > 0 and trace.log_value(e.child) > -np.inf for e in edges]
+                alive = [(e.weight > 0) & (trace.log_value(e.child) > -np.inf) for e in edges]
                 worst = max(worst, int(np.sum(alive, axis=0).max()))
         assert (question.answer == "yes") == (worst <= 1)
 
@@ -206,11 +206,13 @@ def best_tree(one: Circuit, top: Unit, facts: dict[str, float]) -> float:
 
 
 def largest_of_leaf(one: Circuit, unit: Unit, facts: dict[str, float]) -> float:
-    v = one.groups[unit.group].variables[0]
-    name = one.variables[v]
-    if name in facts:
-        return at(one, unit, facts)
-    return max(at(one, unit, {name: float(c)}) for c in range(one.domain(v).states))
+    """The leaf at the facts and at the most probable values of its other variables."""
+    value = 1.0
+    for v in one.groups[unit.group].variables:
+        name = one.variables[v]
+        states = [facts[name]] if name in facts else range(one.domain(v).states)
+        value *= max(at(one, unit, {name: float(c)}) for c in states)
+    return value
 
 
 @QUICK

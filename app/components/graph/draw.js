@@ -198,6 +198,7 @@ class Drawing {
       item.path.style.strokeWidth = `${width}px`;
       item.path.classList.toggle("violation", Boolean(edge.violation));
       item.path.classList.toggle("dashed", Boolean(edge.dashed));
+      item.path.classList.toggle("chosen", Boolean(edge.chosen));
       for (const mark of Object.keys(MARKS)) item.path.classList.toggle(mark, edge.mark === mark);
       item.path.style.opacity = opacityOf(edge.emphasis) ?? 0.85;
       if (edge.label && !item.label) {
