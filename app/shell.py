@@ -55,8 +55,8 @@ def _presentation(presenting: bool) -> None:
                 "End presentation",
                 key="pcw_present",
                 type="tertiary",
-                on_click=state.assign,
-                kwargs={"presenting": "no"},
+                on_click=_present,
+                args=("no",),
                 shortcut="P",
             )
         return
@@ -64,10 +64,14 @@ def _presentation(presenting: bool) -> None:
         "Present",
         key="pcw_present",
         help="Larger type for a projector, without the sidebar",
-        on_click=state.assign,
-        kwargs={"presenting": "yes"},
+        on_click=_present,
+        args=("yes",),
         shortcut="P",
     )
+
+
+def _present(presenting: str) -> None:
+    state.update(presenting=presenting)
 
 
 def _known_dataset() -> None:

@@ -143,11 +143,6 @@ def earlier_models() -> tuple[str, ...]:
     return st.session_state.get(_EARLIER, ())
 
 
-def assign(**changes: Any) -> None:
-    """`update` for the callbacks of widgets, which return nothing."""
-    update(**changes)
-
-
 def choose_model(model: str) -> None:
     """Make a model the current one; what pointed into the last one is dropped."""
     update(model=model, view=(), unit="", evidence="", soft=(), hidden=(), pass_="", step=0)

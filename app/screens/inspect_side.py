@@ -93,7 +93,8 @@ def show_notes(
         return
     kinds = dict.fromkeys(one.witness.property for one in notes)
     view = state.get().view
-    with st.expander(f"Notes ({len(kinds) + bool(numbers)})", icon=None):
+    box = st.expander(f"Notes ({len(kinds) + bool(numbers)})")
+    with box.container(gap="xsmall"):
         for name in kinds:
             alike = [one for one in notes if one.witness.property == name]
             for one in alike[:NOTES]:

@@ -101,6 +101,10 @@ def _first() -> None:
     state.update(stage=0)
 
 
+def _go(place: int) -> None:
+    state.update(stage=place)
+
+
 def _reseed() -> None:
     state.update(seed=(state.get().seed + 1) % 2**31, stage=0)
 
@@ -148,18 +152,14 @@ def _progress(one: _Set, place: int, answers: dict[int, str]) -> None:
     st.session_state["pcw_ask_place"] = place
     st.segmented_control(
         "Question",
-        list(range(len(one.questions))),
+        range(len(one.questions)),
         format_func=label,
         required=True,
         key="pcw_ask_place",
-        on_change=_placed,
+        on_change=lambda: _go(st.session_state["pcw_ask_place"]),
         label_visibility="collapsed",
     )
     st.caption(f"{right} right of {len(answers)} answered, {len(one.questions)} questions in all")
-
-
-def _placed() -> None:
-    state.update(stage=st.session_state["pcw_ask_place"])
 
 
 def _widget(one: _Set, place: int, question: Question, answer: str | None) -> None:
@@ -220,16 +220,16 @@ def _moves(one: _Set, place: int, answers: dict[int, str]) -> None:
     line.button(
         "Back",
         disabled=place == 0,
-        on_click=state.assign,
-        kwargs={"stage": place - 1},
+        on_click=_go,
+        args=(place - 1,),
         shortcut="B",
     )
     line.button(
         "Next",
         disabled=place + 1 == len(one.questions),
         type="primary" if place in answers else "secondary",
-        on_click=state.assign,
-        kwargs={"stage": place + 1},
+        on_click=_go,
+        args=(place + 1,),
         shortcut="N",
     )
 

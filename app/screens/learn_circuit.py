@@ -15,7 +15,7 @@ from pc_workbench.views.lesson import Lesson, Step
 from pc_workbench.views.lesson_live import NOTHING, Live, opening, scene_of, with_weight
 from pc_workbench.views.lesson_samples import SAMPLES, frequencies
 from pc_workbench.views.lesson_subject import as_text, states_of
-from pc_workbench.views.lesson_terms import Terms
+from pc_workbench.views.lesson_terms import Terms, markdown_table
 from pccore.check import Witness
 from pccore.errors import PCError
 from pccore.graph import Unit
@@ -121,13 +121,13 @@ def _evidence(lesson: Lesson, stage: int, live: Live) -> None:
         value = known.get(name)
         options = [_NOTHING, *(str(c) for c in range(states))]
         st.session_state[key] = _NOTHING if value is None else f"{value:g}"
-        title, args = errors.plain(name), (lesson, stage, name, key)
+        label, event = errors.plain(name), (lesson, stage, name, key)
         if states <= _FEW:
             line.segmented_control(
-                title, options, key=key, required=True, on_change=_observe, args=args
+                label, options, required=True, key=key, on_change=_observe, args=event
             )
         else:
-            line.selectbox(title, options, key=key, width=120, on_change=_observe, args=args)
+            line.selectbox(label, options, width=120, key=key, on_change=_observe, args=event)
 
 
 def _observe(lesson: Lesson, stage: int, name: str, key: str) -> None:
@@ -244,7 +244,7 @@ def _draw(lesson: Lesson, stage: int, live: Live, terms: Terms) -> None:
         line.caption("Each sample is a walk from the root to the leaves.")
         return
     rows = frequencies(terms.live, live.draws)
-    st.dataframe(list(rows), hide_index=True, height=min(220, 38 + 35 * len(rows)))
+    st.markdown(markdown_table(list(rows[0]), (list(row.values()) for row in rows)))
 
 
 def _drawn(lesson: Lesson, stage: int) -> None:

@@ -13,7 +13,7 @@ from pc_workbench.views.labels import count
 from pc_workbench.views.lesson import Lesson, Table
 from pc_workbench.views.lesson_goals import Choice, Verdict
 from pc_workbench.views.lesson_live import Live, judge, terms_of
-from pc_workbench.views.lesson_terms import Terms
+from pc_workbench.views.lesson_terms import Terms, markdown_table
 from pc_workbench.views.lesson_terms import show as written
 
 _NOTES = "pcw_learn_notes"
@@ -53,7 +53,7 @@ def _head(lesson: Lesson, stage: int, live: Live, free: bool) -> None:
     line.markdown(f"# {lesson.title}", width="stretch")
     line.toggle("Notes", key=_NOTES, help="Notes for the instructor, with the time for each step")
     learn_circuit.open_elsewhere(line, lesson, lesson.steps[stage], live)
-    line.button("All lessons", on_click=state.assign, kwargs={"lesson": "", "stage": 0})
+    line.button("Lessons", on_click=_leave)
     row = st.container(horizontal=True, vertical_alignment="center", gap="small")
     done = learn_session.done()
     st.session_state["pcw_learn_stage"] = stage
@@ -92,11 +92,11 @@ def _text(lesson: Lesson, stage: int, live: Live, terms: Terms, verdict: Verdict
 
 def _table(table: Table, terms: Terms) -> None:
     over = terms.value(table.over)
-    rows = []
+    rows: list[list[str]] = []
     for one in over if isinstance(over, tuple) else (over,):
         named = terms.also(**{table.name: one})
-        rows.append({head: written(named.value(what)) for head, what in table.columns})
-    st.dataframe(rows, hide_index=True, height=min(280, 38 + 35 * len(rows)))
+        rows.append([written(named.value(what)) for _, what in table.columns])
+    st.markdown(markdown_table([head for head, _ in table.columns], rows))
 
 
 def _notes(lesson: Lesson, stage: int, terms: Terms) -> None:
@@ -132,8 +132,12 @@ def _moves(line: DeltaGenerator, lesson: Lesson, stage: int, free: bool) -> None
     )
 
 
-def _finish(lesson: Lesson) -> None:
+def _leave() -> None:
     state.update(lesson="", stage=0)
+
+
+def _finish(lesson: Lesson) -> None:
+    _leave()
     done = learn_session.solved(lesson)
     st.toast(
         f"✓ {lesson.title}: finished."

@@ -14,7 +14,7 @@ import ast
 import math
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -97,6 +97,13 @@ def show(value: Value, digits: int = 4) -> str:
 def plain(text: str) -> str:
     """A text in which no character means Markdown markup."""
     return _MARKUP.sub(r"\\\1", text)
+
+
+def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of plain texts as Markdown, which grows with the page's type."""
+    lines = [list(map(plain, heads)), ["---", *(":--:" for _ in heads[1:])]]
+    lines += [list(map(plain, row)) for row in rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 # -- the walk over the tree -------------------------------------------------------------------

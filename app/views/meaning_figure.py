@@ -51,6 +51,7 @@ def _plane(axes: tuple[Axis, ...], table: np.ndarray, contour: bool) -> go.Figur
     first, second = axes
     hover = f"{first.variable} = %{{y}}, {second.variable} = %{{x}}: %{{z:.4f}}<extra></extra>"
     common = {"z": table, "colorscale": "Blues", "hovertemplate": hover, "zmin": 0.0}
+    common["zmax"] = float(table.max()) or 1.0
     bar = {"title": "density" if contour else "P", "thickness": 12}
     if contour:
         shown = go.Contour(x=second.values, y=first.values, colorbar=bar, **common)

@@ -59,7 +59,7 @@ def _shared(subject: Subject, unit: Unit) -> tuple[str, ...]:
 def _sharings(subject: Subject, unit: Unit, shared: tuple[str, ...]) -> list[str]:
     """The sharing that there is, and others that there could be."""
     scope = subject.scope(unit)
-    sets = [shared] if shared else []
+    sets: list[tuple[str, ...]] = [shared] if shared else []
     sets += [(v,) for v in scope if (v,) != shared][: OPTIONS - 2]
     if len(scope) > 1 and scope != shared:
         sets.append(scope)

@@ -224,7 +224,7 @@ def _multiplying(circuit: Circuit, unit: Unit, first: Unit, second: Unit) -> lis
         group = circuit.groups[leaf.group]
         if not isinstance(group, LeafGroup) or not isinstance(group.family, Gaussian):
             return []
-        if len(group.variables) != 1:
+        if len(group.variables) > 1:
             return []
     one, two = circuit.unit_name(first), circuit.unit_name(second)
     pair = f"the square of {one}" if first == second else f"{one} times {two}"

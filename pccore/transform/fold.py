@@ -41,7 +41,7 @@ def fold(
         elif node.kind == "product":
             left[number] = _product(sketch, number, [left[c] for c in node.children])
         else:
-            rest = list(scopes[number] - taken)
+            rest = scopes[number] - taken
             left[number] = _sum(sketch, number, [left[c] for c in node.children], rest)
     return left
 
@@ -63,7 +63,7 @@ def _product(sketch: Sketch, number: int, parts: list[Folded]) -> Folded:
     return (scale, sketch.copy(number, children))
 
 
-def _sum(sketch: Sketch, number: int, parts: list[Folded], rest: Collection[int]) -> Folded:
+def _sum(sketch: Sketch, number: int, parts: list[Folded], rest: Scope) -> Folded:
     node = sketch.nodes[number]
     terms = [
         ((math.log(w) if w > 0 else -math.inf) + factor, child)
@@ -75,7 +75,7 @@ def _sum(sketch: Sketch, number: int, parts: list[Folded], rest: Collection[int]
         return (constant, None)
     if constant > -math.inf:
         # Only a sum that was not smooth: the constant needs a factor that is 1 everywhere.
-        factors = [sketch.factor(v) for v in sorted(rest)]
+        factors = [sketch.factor(v) for v in rest]
         one = factors[0] if len(factors) == 1 else sketch.add_product(f"any {node.name}", factors)
         kept.append((constant, one))
     largest = max(w for w, _ in kept)

@@ -87,11 +87,13 @@ def draw(times: int) -> Act:
     return lambda live, lesson, step: live.changed(draws=live.draws + times)
 
 
-def mend(title: str) -> Act:
+def mend(name: str) -> Act:
+    """Apply the first repair of this kind to the first violation."""
+
     def act(live: Live, lesson: Lesson, step: Step) -> Live:
         offered = repairs(live.circuit, Subject(live.circuit).report.violations[0])
-        chosen = next(one for one in offered if one.title == title)
-        return live.changed(circuit=chosen.apply(), repaired=(title,))
+        chosen = next(one for one in offered if one.name == name)
+        return live.changed(circuit=chosen.apply(), repaired=(chosen.title,))
 
     return act
 
@@ -114,7 +116,7 @@ SCRIPTS: Mapping[tuple[str, int], tuple[Sequence[Act], Sequence[Act]]] = {
     ("completeness", 1): ([option("X2")], [option("X1"), option("X1, X2")]),
     ("completeness", 2): ([typed("1.4")], [typed("1")]),
     ("completeness", 3): ([see("X1=1")], [see("X2=1"), see("X1=1,X2=0"), see("X1=?")]),
-    ("completeness", 4): ([mend("Smooth B1 with X2")], [mend("Smooth B1 with a uniform X2")]),
+    ("completeness", 4): ([mend("smooth")], [mend("smooth_uniform")]),
     ("completeness", 5): ([unit("E3")], [unit("E6"), unit("O3"), unit("E5¬x6"), unit("x1")]),
     ("decomposability", 0): ([unit("P2")], [unit("P1"), unit("S"), unit("x1")]),
     ("decomposability", 1): ([typed("1/2")], [typed("1"), typed("0")]),
@@ -123,10 +125,7 @@ SCRIPTS: Mapping[tuple[str, int], tuple[Sequence[Act], Sequence[Act]]] = {
         [option("consistent, but not decomposable")],
         [option("neither"), option("consistent and decomposable")],
     ),
-    ("decomposability", 4): (
-        [mend("Split P2 by the states of X1")],
-        [mend("Sum X1 out of x1")],
-    ),
+    ("decomposability", 4): ([mend("split")], [mend("marginalise")]),
     ("decomposability", 5): ([typed("0")], [typed("9"), typed("3")]),
     ("hidden", 0): ([see("Y=1")], [see("Y=2"), see("Y=1,X1=1")]),
     ("hidden", 1): ([typed("0.391")], [typed("0.3"), typed("0.27"), typed("0.9")]),

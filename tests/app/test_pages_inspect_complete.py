@@ -159,6 +159,19 @@ def test_a_violation_says_what_it_breaks(name: str, words: tuple[str, ...]):
     assert "### Repair" in said
 
 
+def test_a_file_with_illegal_weights_is_one_sentence():
+    """No command writes such a file, but a broken or hostile one can say so."""
+    model = figure("incomplete")
+    path = store.model_path(model)
+    weights = store.get_circuit(model).params["S"]
+    content = path.read_bytes()
+    assert content.count(weights.numpy().tobytes()) == 1
+    path.write_bytes(content.replace(weights.numpy().tobytes(), (-weights).numpy().tobytes()))
+    st.cache_resource.clear()
+    at = show(inspect_page, model=model)
+    assert "weight -0.6 at" in at.error[0].value and "is negative" in at.error[0].value
+
+
 def test_notes_can_be_looked_at():
     at = show(inspect_page, model=figure("dead_parts"))
     notes = [one for one in at.button if str(one.key).startswith("pcw_note_")]

@@ -156,7 +156,7 @@ def test_determinism_is_that_of_all_states(seed: int):
         for g, group in enumerate(one.groups):
             if group.kind == "sum" and check(one).properties["reachable"] == "yes":
                 edges = one.children(Unit(g, 0))
-                alive = [(e.weight > 0) & (trace.log_value(e.child) > -np.inf) for e in edges]
+                alive = [(trace.log_value(e.child) > -np.inf) & (e.weight > 0) for e in edges]
                 worst = max(worst, int(np.sum(alive, axis=0).max()))
         assert (question.answer == "yes") == (worst <= 1)
 

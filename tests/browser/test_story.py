@@ -185,7 +185,7 @@ def test_a_broken_model_shows_its_violations(page: Page, workbench: str):
     expect(page.locator(".pc-graph .edge.violation")).to_have_count(2)
     page.get_by_role("button", name="is not decomposable").click()
     expect(page.locator(".pc-graph .node.violation.selected")).to_have_count(1)
-    expect(page.get_by_text("P2 = ")).to_be_visible()
+    expect(page.get_by_text("P2 = x1")).to_be_visible()
     expect(page).to_have_url(re.compile("view=w"))
 
 

@@ -82,10 +82,10 @@ def circuit_graph(
             ``expanded``, ``title`` (text of the card), ``emphasis`` (0 faint to 1 strong),
             ``mark`` ("added", "removed" or "changed", as for edges). An edge
             is ``{"source", "target"}`` (parent, child) and optionally ``label``, ``width`` (0 to
-            1), ``emphasis``, ``violation``, ``dashed``, ``chosen``, ``via`` (points [x, y] to pass,
-            see ``drawing.layout.layered_routes``). Positions are in pixels at zoom 1; with its
-            texts on the right a sum or product is 100 to 130 wide, so ``node_width=120`` suits; a
-            leaf has its texts below, 35 more.
+            1), ``emphasis``, ``violation``, ``dashed``, ``chosen``, ``via`` (points [x, y] to
+            pass, see ``drawing.layout.layered_routes``). Positions are in pixels at zoom 1; with
+            its texts on the right a sum or product is 100 to 130 wide, so ``node_width=120`` suits;
+            a leaf has its texts below, 35 more.
         key: unique and constant.
         selected: id of the selected node; None leaves the selection to the browser.
         height: of the drawing area in pixels.
