@@ -106,18 +106,22 @@ class _Printer:
     def declared(self) -> dict[int, int]:
         """Variables whose literals say less states than they have."""
         said: dict[int, int] = {}
-        for group in self.circuit.groups:
-            if isinstance(group, LeafGroup):
-                known = group.family.support.states or 2
-                if isinstance(group.family, Indicator):
-                    stored = self.circuit.params[group.parameter]
-                    known = max(2, int(stored.max()) + 1)
-                for v in group.variables:
-                    said[v] = max(said.get(v, 2), known)
+        for unit in self.units:
+            group = self.circuit.groups[unit.group]
+            if not isinstance(group, LeafGroup):
+                continue
+            if self.is_literal(unit) and not self.uses[unit] and unit not in self.circuit.roots:
+                continue  # literals are written where they are used, this one nowhere
+            known = group.family.support.states or 2
+            if isinstance(group.family, Indicator):
+                stored = self.circuit.params[group.parameter][:, unit.index]
+                known = max(2, int(stored.max()) + 1)
+            for v in group.variables:
+                said[v] = max(said.get(v, 2), known)
         return {
             v: states
             for v, domain in sorted(self.circuit.domains.items())
-            if (states := domain.states) is not None and states > said[v]
+            if (states := domain.states) is not None and states > said.get(v, 2)
         }
 
     # -- units -----------------------------------------------------------------------------------

@@ -52,7 +52,7 @@ def separating(circuit: Circuit, witness: Witness) -> list[Repair]:
                 f"elsewhere {branch} stays. In general that is another distribution: what this "
                 f"branch said of {what} is forgotten.",
                 "changes",
-                _replacing(circuit, witness.unit, child, dict.fromkeys(shared)),
+                _replacing(circuit, witness.unit, child, dict.fromkeys(shared), first == second),
             )
         )
     return found
@@ -86,30 +86,31 @@ def _settling(
             f"replaced by a copy with {put} put in, and what contradicts it disappears. S(x) of "
             "every complete state stays exactly what it was.",
             "exact",
-            _replacing(circuit, unit, other, fixed),
+            _replacing(circuit, unit, other, fixed, settles == other),
         )
         return [(repair, other)]
     return []
 
 
 def _replacing(
-    circuit: Circuit, unit: Unit, child: Unit, fixed: Mapping[int, float | None]
+    circuit: Circuit, unit: Unit, child: Unit, fixed: Mapping[int, float | None], again: bool
 ) -> Callable[[], Circuit]:
-    """Replace one occurrence of a child by what is left when variables are fixed."""
+    """Replace a child by what is left of it when variables are fixed.
+
+    again: it is the other child as well, and its first occurrence stays.
+    """
 
     def mend() -> Circuit:
         sketch = Sketch(circuit)
         before = sketch.unreached()
         number, branch = sketch.at(unit), sketch.at(child)
         node = sketch.nodes[number]
-        place = node.children.index(branch)
-        scale, rest = fold(sketch, [branch], fixed)[branch]
-        factors = [
-            *node.children[:place],
-            *([] if rest is None else [rest]),
-            *node.children[place + 1 :],
-        ]
-        _become(sketch, number, [(scale, factors)])
+        log_scale, rest = fold(sketch, [branch], fixed)[branch]
+        places = [i for i, c in enumerate(node.children) if c == branch]
+        places = places[1:] if again else places
+        replaced = [rest if i in places else c for i, c in enumerate(node.children)]
+        factors = [c for c in replaced if c is not None]
+        _become(sketch, number, [(log_scale * len(places), factors)])
         sketch.keep_reachable(before)
         return assemble(sketch)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pccore.check import Witness
+from pccore.check import Witness, check
 from pccore.graph import Circuit, Unit
 from pccore.repair.repair import Repair
 from pccore.transform.assemble import assemble
@@ -32,6 +32,12 @@ def smoothing(circuit: Circuit, witness: Witness) -> list[Repair]:
     which = children[0] if len(children) == 1 else f"{len(children)} children of {unit}"
     it = "it" if len(children) == 1 else "each"
     kinds = {circuit.domain(v).kind for v in missing}
+    first = ""
+    if not check(circuit, ("decomposable",)).holds("decomposable"):
+        first = (
+            " Mend the products first that are not decomposable: what is added here may contradict "
+            "a factor there, and S(e) be wrong because of that."
+        )
     if kinds == {"finite"}:
         return [
             Repair(
@@ -39,7 +45,7 @@ def smoothing(circuit: Circuit, witness: Witness) -> list[Repair]:
                 f"Smooth {which} with {what}",
                 f"Multiplies {it} by the sum of all indicators of {what}, a factor of 1 whatever "
                 "the state: S(x) of every complete state stays exactly what it was, and S(e) now "
-                "counts every state of what is missing.",
+                f"counts every state of what is missing.{first}",
                 "exact",
                 lambda: _smoothed(circuit, witness.unit, False),
             ),
@@ -48,7 +54,7 @@ def smoothing(circuit: Circuit, witness: Witness) -> list[Repair]:
                 f"Smooth {which} with a uniform {what}",
                 f"Multiplies {it} by a uniform distribution over {what}, whose states then share "
                 "the child's weight: S(*) stays what it was, but complete states of this child "
-                "get a smaller value than before.",
+                f"get a smaller value than before.{first}",
                 "changes",
                 lambda: _smoothed(circuit, witness.unit, True),
             ),
@@ -61,7 +67,8 @@ def smoothing(circuit: Circuit, witness: Witness) -> list[Repair]:
                 f"No leaf over a real variable is 1 at each of its values. Multiplies {it} by a "
                 "Gaussian with the mean and variance of the circuit's leaves (by a uniform "
                 f"distribution where a variable is finite): S(e) stays what it was while {what} "
-                "is not observed, and where it is, the child now has a density, not 1 everywhere.",
+                "is not observed, and where it is, the child now has a density, not 1 "
+                f"everywhere.{first}",
                 "changes",
                 lambda: _smoothed(circuit, witness.unit, True),
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from pc_workbench import paths
+from pc_workbench import paths, store
+from pccore.build import bernoulli, circuit, mix, product
 
 
 @pytest.fixture(autouse=True)
@@ -46,40 +48,67 @@ def button(at: AppTest, label: str) -> Any:
     return found
 
 
+def component(at: AppTest, name: str) -> Mapping[str, Any]:
+    """The data of a mounted component, whose proto holds it as JSON."""
+    import json
+
+    for one in at.get("bidi_component"):
+        if one.proto.component_name.endswith(name):
+            return json.loads(one.proto.json)
+    raise AssertionError(f"{name} is not on the page")
+
+
 def test_answers_follow_the_evidence_of_the_link() -> None:
     at = show(model="figure1_naive_bayes", evidence="X1=1,X2=0")
-    assert "**P(e)** = 0.522" in texts(at) and ":green-badge[exact]" in texts(at)
+    assert "P(e) = **0.522** :green-badge[exact]" in texts(at)
+    assert component(at, "stepper")["shown"]["filled"].endswith("= 0.522")
+    rows = {row["name"]: row for row in component(at, "evidence")["rows"]}
+    assert rows["X1"]["given"] == 1 and rows["X1"]["before"] == pytest.approx([0.69, 0.31])
 
 
 def test_a_query_that_is_not_licensed_names_what_is_lacking() -> None:
     at = show(model="inconsistent")
     assert "✗ needs a circuit that is consistent" in texts(at)
     assert "No posteriors" in texts(at)
+    passes = {one["id"]: one for one in component(at, "stepper")["passes"]}
+    assert "decomposable" in passes["mpe"]["refused"] and "refused" not in passes["flows"]
 
 
 def test_bad_evidence_is_passed_over_in_words() -> None:
-    at = show(model="figure1_naive_bayes", evidence="X9=1", soft="X1:1 2 3")
-    assert "Passed over" in texts(at)
+    at = show(model="figure1_naive_bayes", evidence="X9=1", soft="X1:1%202%203")
+    assert texts(at).count("Passed over") == 2
 
 
-def test_stepping_through_the_up_pass_and_the_maxima() -> None:
-    at = show(model="figure1_naive_bayes", evidence="X1=1")
-    button(at, "›").click()
-    at.run()
-    assert at.slider[0].label == "Step 1 of 12"
-    at.slider[0].set_value(12).run()
-    assert not at.exception
-    shown = [one.proto.body for one in at.get("html")]
-    assert any("= 0.69" in body and "pcw-step" in body for body in shown)
-    at = show(model="figure1_junction_tree", pass_="mpe", step="20")
-    assert any("induced tree is complete" in one.proto.body for one in at.get("html"))
-    assert "**" in texts(at)
+def test_a_link_restores_step_scale_and_hidden_variables() -> None:
+    at = show(
+        model="figure1_naive_bayes",
+        evidence="X1=1",
+        hidden="S:Class%3D1",
+        pass_="mpe",
+        step="3",
+        scale="log",
+    )
+    shown = component(at, "stepper")
+    assert (shown["pass"], shown["step"], shown["scale"]) == ("mpe", 3, "log")
+    row = component(at, "evidence")["rows"][0]
+    assert (row["name"], row["given"]) == ("Class", 1)
+    graph = component(at, "graph")["scene"]
+    assert sum("value" in node for node in graph["nodes"]) == 3
 
 
+def test_a_step_beyond_the_end_is_the_last_one() -> None:
+    at = show(model="figure1_naive_bayes", pass_="mpe", step="999")
+    assert component(at, "stepper")["step"] == component(at, "stepper")["shown"]["count"]
+    assert "induced tree is complete" in "".join(component(at, "stepper")["shown"]["notes"])
+
+
+TABS = ("Best and drawn", "Beside enumeration", "Network polynomial", "Hidden variables")
+
+
+@pytest.mark.parametrize("tab", TABS)
 @pytest.mark.parametrize(
-    "tab", ["Best and drawn", "Beside enumeration", "Network polynomial", "Hidden variables"]
+    "model", ["figure1_naive_bayes", "valid_though_broken", "old_geyser", "squared_gaussian"]
 )
-@pytest.mark.parametrize("model", ["figure1_naive_bayes", "valid_though_broken", "old_geyser"])
 def test_every_tab_of_every_kind_of_model(model: str, tab: str) -> None:
     at = show(model=model)
     at.session_state["pcw_query_more"] = tab
@@ -91,11 +120,20 @@ def test_the_best_explanation_becomes_evidence() -> None:
     at = show(model="figure1_naive_bayes")
     at.session_state["pcw_query_more"] = "Best and drawn"
     at.run()
-    assert "gap to the enumerated best" in texts(at)
+    assert "Enumeration finds the same state, S = 0.522" in texts(at)
     next(one for one in at.button if one.key == "pcw_take_mpe").click()
     at.run()
     assert "X1=1,X2=0" in at.query_params["evidence"]
-    assert "**P(e)** = 0.522" in texts(at)
+    assert "P(e) = **0.522**" in texts(at)
+
+
+def test_wrong_answers_stand_beside_enumeration() -> None:
+    at = show(model="incomplete", evidence="X2=0")
+    at.session_state["pcw_query_more"] = "Beside enumeration"
+    at.run()
+    assert "differ from enumeration" in texts(at)
+    table = at.dataframe[0].value
+    assert "≠" in set(table[""]) and "=" in set(table[""])
 
 
 def test_a_hidden_variable_is_named() -> None:
@@ -106,9 +144,48 @@ def test_a_hidden_variable_is_named() -> None:
     button(at, "Name it").click()
     at.run()
     assert not at.exception
-    assert "S" in str(at.query_params["hidden"]) and "Y" in str(at.query_params["hidden"])
+    assert "S:Y" in str(at.query_params["hidden"])
+    assert component(at, "evidence")["rows"][0]["name"] == "Y"
+    next(one for one in at.button if one.key == "pcw_latent_S").click()
+    at.run()
+    assert "hidden" not in at.query_params
 
 
-def test_large_circuits_show_groups_and_say_why_there_are_no_steps() -> None:
+def test_impossible_evidence_is_a_sentence() -> None:
+    """Of two states that differ in one bit one has the wrong parity."""
+    found = []
+    for last in (0, 1):
+        at = show(model="figure3_parity", evidence=f"X1=0,X2=0,X3=0,X4=0,X5={last}", pass_="mpe")
+        found.append(component(at, "stepper")["shown"])
+        if found[-1]["reason"]:
+            assert "P(e) = **0**" in texts(at) and "log P = **−∞**" in texts(at)
+            assert "No posteriors: the evidence has probability zero" in texts(at)
+    assert sorted("probability zero" in one["reason"] for one in found) == [False, True]
+
+
+def test_large_circuits_are_zoomed_into() -> None:
+    parts = [product(*[bernoulli(f"X{v}", 0.1 + 0.01 * c) for v in range(6)]) for c in range(80)]
+    model = store.put_model(circuit(mix([1 / 80] * 80, parts)))
+    at = show(model=model)
+    assert "400 units" in component(at, "stepper")["shown"]["reason"]
+    loaded = store.get_circuit(model)
+    one = loaded.children(loaded.root)[3].child
+    at = show(model=model, unit=f"u:{one.group}:{one.index}")
+    next(b for b in at.button if b.key == "pcw_query_zoom").click()
+    at.run()
+    assert component(at, "stepper")["shown"]["count"] == 7
+    assert f"z:{one.group}:{one.index}" in str(at.query_params["view"])
+    button(at, "Back to the whole").click()
+    at.run()
+    assert "400 units" in component(at, "stepper")["shown"]["reason"]
+
+
+def test_pictures_are_led_to_complete() -> None:
     at = show(model="digits_rat")
-    assert "stepped through" in texts(at)
+    assert "pixels" in texts(at)
+    assert component(at, "stepper")["shown"]["count"] == 0
+
+
+def test_without_a_model_there_is_a_way_on() -> None:
+    at = show()
+    assert "No model is chosen yet" in at.info[0].value

@@ -167,7 +167,7 @@ def test_presentation_mode_is_larger_and_fits(page: Page, workbench: str, path: 
     assert title is not None and title["y"] < 100
     way_out.click()
     expect(page.get_by_test_id("stSidebar")).to_have_attribute("data-collapsed", "false")
-    assert page.evaluate(size) == before
+    page.wait_for_function(f"{size} === {before}", timeout=PATIENT)
 
 
 def test_ask_me_and_take_the_worksheet_home(page: Page, workbench: str):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 APP = "app/main.py"
 PATIENT = 60_000
@@ -17,56 +17,155 @@ def workbench(app_server, tmp_path_factory: pytest.TempPathFactory) -> str:
     return app_server(APP, PC_WORKBENCH_HOME=str(home), OMP_NUM_THREADS="1")
 
 
-def opened(page: Page, workbench: str, path: str) -> Page:
-    page.goto(f"{workbench}/{path}")
+def opened(page: Page, workbench: str, query: str) -> Page:
+    page.goto(f"{workbench}/query?{query}")
     page.locator(".pc-graph .node").first.wait_for(timeout=PATIENT)
+    page.locator(".pc-evidence .row").first.wait_for(timeout=PATIENT)
+    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
     return page
 
 
-def state(page: Page, text: str):
+def state(page: Page, text: str) -> Locator:
     return page.locator(".pc-evidence").get_by_role("button", name=text)
 
 
+def node(page: Page, name: str) -> Locator:
+    return page.locator(".pc-graph .node", has=page.get_by_text(name, exact=True))
+
+
+def says(page: Page, text: str) -> None:
+    expect(page.locator('[data-testid="stMarkdownContainer"]', has_text=text).first).to_be_visible()
+
+
+def counter(page: Page) -> Locator:
+    return page.locator('.pc-stepper [data-role="counter"]')
+
+
 def test_observing_moves_every_number(workbench: str, page: Page):
-    opened(page, workbench, "query?model=figure1_naive_bayes")
-    expect(page.get_by_text("P(e) = 1")).to_be_visible()
+    opened(page, workbench, "model=figure1_naive_bayes")
+    says(page, "P(∗) = 1")
     state(page, "X1 = 1").click()
-    expect(page.get_by_text("P(e) = 0.69")).to_be_visible()
+    says(page, "P(e) = 0.69")
     expect(state(page, "X1 = 1")).to_have_attribute("aria-pressed", "true")
-    # The keyboard does the same: down to X2 = 0, and Space.
-    state(page, "X1 = 1").focus()
-    page.keyboard.press("ArrowDown")
-    page.keyboard.press("Space")
-    expect(page.get_by_text("P(e) = 0.522")).to_be_visible()
-    root = page.locator(".pc-graph .node", has_text=re.compile("^S"))
-    expect(root.first).to_contain_text("0.522")
+    expect(state(page, "X2 = 0")).to_have_attribute("aria-label", "X2 = 0, probability 0.757")
+    expect(node(page, "S")).to_contain_text("0.69")
     assert "X1%3D1" in page.url
-    page.get_by_role("button", name="Clear").click()
-    expect(page.get_by_text("P(e) = 1")).to_be_visible()
+    # The keyboard does the same: right and down to X2 = 0, and Space.
+    state(page, "X1 = 1").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    expect(state(page, "X2 = 0")).to_be_focused()
+    page.keyboard.press("Space")
+    says(page, "P(e) = 0.522")
+    expect(node(page, "S")).to_contain_text("0.522")
+    expect(page.locator('.pc-stepper [data-role="filled"]')).to_have_text(
+        "0.5·0.42 + 0.2·0.48 + 0.3·0.72 = 0.522"
+    )
+    # Again forgets it; then all of it.
+    page.keyboard.press("Space")
+    says(page, "P(e) = 0.69")
+    page.get_by_role("button", name="Forget all").click()
+    says(page, "P(∗) = 1")
+    expect(page.locator(".pc-evidence .chip[aria-pressed=true]")).to_have_count(0)
+
+
+def test_quick_clicks_are_all_kept(workbench: str, page: Page):
+    opened(page, workbench, "model=chow_liu_tree")
+    for v in range(8):
+        state(page, f"X{v} = 1").click()
+    expect(page.locator(".pc-evidence .chip[aria-pressed=true]")).to_have_count(8)
+    says(page, "P(e) = 0.0")
+    page.wait_for_timeout(1500)
+    expect(page.locator(".pc-evidence .chip[aria-pressed=true]")).to_have_count(8)
+    assert page.url.count("%3D1") == 8
 
 
 def test_soft_evidence(workbench: str, page: Page):
-    opened(page, workbench, "query?model=figure1_naive_bayes")
-    page.locator('.pc-evidence [data-id="X1"]').get_by_role("button", name="soft").click()
+    opened(page, workbench, "model=figure1_naive_bayes")
+    page.get_by_role("button", name="Soft evidence on X1").click()
     slider = page.get_by_role("slider", name="Likelihood of X1 = 0")
     slider.focus()
-    for _ in range(20):
-        page.keyboard.press("ArrowLeft")
-    expect(page.get_by_text("P(e) = 0.69")).to_be_visible()
+    page.keyboard.press("Home")
+    says(page, "P(e) = 0.69")  # a likelihood of 0 is an observation of the other state
+    expect(page.locator(".pc-evidence .row.soft")).to_have_count(1)
+    page.locator(".pc-evidence").get_by_role("button", name="Remove").click()
+    says(page, "P(∗) = 1")
+
+
+def test_a_value_of_a_real_variable_is_typed(workbench: str, page: Page):
+    opened(page, workbench, "model=old_geyser")
+    field = page.get_by_role("spinbutton", name="Value of Waiting")
+    field.fill("60")
+    field.press("Enter")
+    says(page, "P(e) = 0.0159506")
+    expect(page.locator(".pc-evidence .number .seen")).to_have_count(1)
+    field.fill("")
+    field.press("Enter")
+    says(page, "P(∗) = 1")
 
 
 def test_stepping_through_the_most_probable_explanation(workbench: str, page: Page):
-    opened(page, workbench, "query?model=figure1_junction_tree&evidence=X2%3D1")
-    page.get_by_role("radio", name="MPE").or_(page.get_by_role("button", name="MPE")).first.click()
-    page.get_by_role("button", name="›").click()
-    expect(page.get_by_text(re.compile(r"Step 1 of \d+"))).to_be_visible()
-    last = int(page.get_by_text(re.compile(r"Step 1 of \d+")).inner_text().split()[-1])
-    page.goto(re.sub(r"step=\d+", f"step={last}", page.url))
-    equation = page.locator(".pcw-step")
-    expect(equation).to_contain_text("The induced tree is complete", timeout=PATIENT)
-    expect(page.get_by_text("X1=1, X2=1, X3=0")).to_be_visible()
-    # Winners are thick, losers dashed with their margin.
-    expect(page.locator(".pc-graph .edge.dashed").first).to_be_attached()
-    expect(page.locator(".pc-graph .weight", has_text="nats").first).to_be_attached()
-    page.get_by_text("The induced tree alone").click()
-    expect(page.locator('.pc-graph .node[style*="opacity: 0.2"]').first).to_be_attached()
+    opened(page, workbench, "model=figure1_naive_bayes&evidence=X1%3D1")
+    stepper = page.locator(".pc-stepper")
+    stepper.get_by_role("button", name="MPE").click()
+    expect(counter(page)).to_have_text("all 18 steps")
+    stepper.get_by_role("button", name="First step").click()
+    expect(counter(page)).to_have_text("step 1 of 18")
+    # What is not computed yet is hidden, and the current unit stands out.
+    expect(page.locator(".pc-graph .badge.value")).to_have_count(1)
+    expect(node(page, "x1")).to_have_class(re.compile("selected"))
+    # The arrow keys go on: the last maximum, then the trace.
+    slider = stepper.get_by_role("slider", name="Step")
+    slider.focus()
+    for at in range(2, 13):
+        page.keyboard.press("ArrowRight")
+        expect(counter(page)).to_have_text(f"step {at} of 18")
+    board = stepper.locator(".board")
+    expect(board).to_contain_text("max(0.5·0.42, 0.2·0.48, 0.3·0.72) = 0.216")
+    page.keyboard.press("ArrowRight")
+    expect(board).to_contain_text("Sum S: C3 wins")
+    expect(board).to_contain_text("0.3·C3 = 0.216 beats 0.5·C1 = 0.21")
+    expect(page.locator(".pc-graph .edge.chosen")).to_have_count(1)
+    expect(page.locator(".pc-graph .edge.dashed")).to_have_count(2)
+    expect(page.locator(".pc-graph .weight", has_text="÷1.03")).to_be_attached()
+    page.keyboard.press("End")
+    expect(board).to_contain_text("multiply to 0.3·0.9·0.8·1·1 = 0.216")
+    stepper.get_by_role("button", name="Show all").click()
+    expect(board).to_contain_text("X1 = 1, X2 = 0")
+    stepper.get_by_role("button", name="Tree alone").click()
+    expect(page.locator(".pc-graph .node")).to_have_count(6)
+    expect(board).to_contain_text("0.3·0.9·0.8·1·1 = 0.216")
+    stepper.get_by_role("button", name="log").click()
+    expect(board).to_contain_text("= −1.532")
+
+
+def test_a_pass_plays_and_a_click_goes_to_the_step_of_a_unit(workbench: str, page: Page):
+    opened(page, workbench, "model=figure1_naive_bayes")
+    page.get_by_role("button", name="Play", exact=True).click()
+    expect(counter(page)).to_have_text("step 3 of 12", timeout=15_000)
+    page.get_by_role("button", name="Pause").click()
+    node(page, "A2").locator(".hit").click()
+    expect(counter(page)).to_have_text("step 6 of 12")
+    expect(page.locator(".pc-stepper .board")).to_contain_text("A2 = 0.3·x2 + 0.7·¬x2")
+
+
+def test_dice(workbench: str, page: Page):
+    opened(page, workbench, "model=figure1_naive_bayes&pass_=sample&step=1&seed=3")
+    die = page.locator(".pc-stepper .die")
+    expect(die.locator(".face")).to_have_text(["C1 ✓", "C2", "C3"])
+    expect(die.locator(".u")).to_contain_text("S rolls 0.034")
+    page.get_by_role("button", name="Roll", exact=True).click()
+    expect(die.locator(".u")).not_to_contain_text("S rolls 0.034")
+
+
+def test_what_is_not_licensed_is_greyed_and_says_why(workbench: str, dark_page: Page):
+    page = opened(dark_page, workbench, "model=inconsistent")
+    says(page, "needs a circuit that is consistent")
+    refused = page.locator(".pc-stepper").get_by_role(
+        "button", name=re.compile("MPE: not licensed")
+    )
+    expect(refused).to_have_class(re.compile("refused"))
+    refused.click()
+    expect(page.locator(".pc-stepper .board")).to_contain_text("needs a circuit that is")
+    page.get_by_role("link", name="See why on Inspect").click()
+    page.wait_for_url("**/inspect**")

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,7 +14,9 @@ from pccore import oracle
 from pccore.errors import OptionError, SourceError
 from pccore.formula import format_formula, parse_formula
 from pccore.formula.lexer import MAX_LENGTH
-from pccore.graph import Circuit, Unit
+from pccore.graph import Circuit, LeafGroup, SumGroup, Unit
+from pccore.leaves.indicator import Indicator
+from pccore.params import Params
 from pccore.reference import evaluate
 from pccore.structures.figures import figures
 from tests.strategies import SEEDS, circuits, random_graph
@@ -190,6 +193,16 @@ def test_figure_1_prints_as_it_was_written() -> None:
 @settings(max_examples=100)
 @given(circuits(normalised=False, tied=True, zero_weights=True, roots=2))
 def test_valid_circuits_come_back(model: Circuit) -> None:
+    assert_same(model, parse_formula(format_formula(model)))
+
+
+def test_a_literal_that_nothing_uses_still_says_the_states() -> None:
+    unused = LeafGroup("x2", 1, Indicator(3), (0,), "x2")
+    leaves = [LeafGroup(f"x{k}", 1, Indicator(3), (0,), f"x{k}") for k in range(2)]
+    mixed = SumGroup("s", 1, (0, 1), "s")
+    params = {f"x{k}": torch.tensor([[float(k)]], dtype=torch.float64) for k in range(3)}
+    params["s"] = torch.tensor([[0.5, 0.5]], dtype=torch.float64)
+    model = Circuit([*leaves, mixed, unused], [(2, 0)], ["X"], Params(params))
     assert_same(model, parse_formula(format_formula(model)))
 
 

@@ -1,185 +1,185 @@
-// The variables with their posteriors; a click observes or forgets, a slider observes softly.
+// The list of variables: clicking, searching, arrow keys, and the exchange with Python.
 //
-// In:  data = { variables, observed, soft, seq, height }; a variable is { id, name, note, states:
-//      [[label, probability or null]] or null, mean, deviation }
-// Out: state "evidence" = { observed: { id: number }, soft: { id: [numbers] }, seq }. All of it is
-//      sent each time, so that two quick clicks cannot overtake each other.
+// In:  data = { rows, label, height, more, version, seq }
+// Out: state "given" = { observed: {id: value}, soft: {id: [likelihoods]}, find, clear, seq }
 
 const LISTS = new WeakMap();
-const SHOWN = 60; // rows at once; of more, those that are looked for
+const PAUSE = { soft: 90, find: 250 }; // milliseconds between two messages of one slider, of typing
+const SEARCHED = 12; // variables from which there is a search box
 
-const percent = (p) => (p === null ? "" : p === 0 ? "0" : p < 0.0005 ? p.toExponential(1) : p.toFixed(3));
-
-class Evidence {
+class EvidenceList {
   constructor(root) {
     this.root = root;
     this.part = (role) => root.querySelector(`[data-role="${role}"]`);
+    this.list = this.part("list");
     this.rows = new Map();
+    this.observed = new Map();
+    this.soft = new Map();
+    this.open = new Set();
     this.seq = 0;
-    this.opened = new Set(); // variables whose likelihoods are shown
-    this.part("find").addEventListener("input", () => this.draw());
-    root.querySelector('[data-action="clear"]').addEventListener("click", () => {
-      this.observed = {};
-      this.soft = {};
-      this.changed("All evidence forgotten");
+    this.find = "";
+    this.events = {
+      observe: (id, value) => this.observe(id, value),
+      soften: (id, numbers) => this.soften(id, numbers),
+      opened: (id, open) => this.setOpen(id, open),
+    };
+    this.part("clear").addEventListener("click", () => {
+      this.observed.clear();
+      this.soft.clear();
+      this.cleared = true;
+      this.changed("all evidence forgotten");
     });
-    root.addEventListener("keydown", (event) => this.key(event));
+    const box = this.part("find");
+    box.addEventListener("input", () => this.search(box.value));
+    box.addEventListener("keydown", (event) => event.stopPropagation());
+    this.list.addEventListener("keydown", (event) => { if (this.key(event)) { event.preventDefault(); event.stopPropagation(); } });
+    this.list.addEventListener("focusin", (event) => this.rove(event.target));
   }
 
   // ---- what people do ----
 
-  changed(told) {
+  observe(id, value) {
+    this.cleared = false;
+    if (value === null) this.observed.delete(id);
+    else { this.observed.set(id, value); this.soft.delete(id); }
+    const row = this.rows.get(id).row;
+    const state = row.states[row.values.indexOf(value)] ?? value;
+    this.changed(value === null ? `${row.name} forgotten` : `${row.name} = ${state} observed`);
+  }
+
+  soften(id, numbers) {
+    this.cleared = false;
+    if (numbers === null) this.soft.delete(id);
+    else { this.soft.set(id, numbers); this.observed.delete(id); }
+    if (numbers === null) this.setOpen(id, false);
+    this.changed("", PAUSE.soft);
+  }
+
+  setOpen(id, open) {
+    if (open) this.open.add(id);
+    else this.open.delete(id);
+    this.rows.get(id).openSliders(open);
+  }
+
+  search(text) {
+    this.find = text.slice(0, 100);
+    this.filter();
+    if (this.more) { this.seq++; this.later(PAUSE.find); }
+  }
+
+  // Shown at once; Python's numbers follow.
+  changed(said, wait = 0) {
     this.seq++;
-    this.part("live").textContent = told;
-    this.draw();
-    this.send("evidence", { observed: this.observed, soft: this.soft, seq: this.seq });
+    for (const [id, row] of this.rows) this.write(row, id);
+    this.summary();
+    if (said) this.part("live").textContent = said;
+    this.later(wait);
   }
 
-  toggle(one, state) {
-    const on = this.observed[one.id] === state;
-    if (on) delete this.observed[one.id];
-    else this.observed[one.id] = state;
-    delete this.soft[one.id];
-    this.changed(on ? `${one.name} forgotten` : `${one.name} observed`);
+  later(wait) {
+    if (!wait) { clearTimeout(this.timer); this.timer = 0; this.flush(); return; }
+    if (!this.timer) this.timer = setTimeout(() => { this.timer = 0; this.flush(); }, wait);
   }
 
-  weigh(one, state, value) {
-    const weights = this.soft[one.id] || one.states.map(() => 1);
-    weights[state] = value;
-    this.soft[one.id] = weights;
-    delete this.observed[one.id];
-    if (weights.every((w) => w === 1)) delete this.soft[one.id];
-    this.changed(`${one.name}: likelihood ${value}`);
+  flush() {
+    this.send("given", { observed: Object.fromEntries(this.observed), soft: Object.fromEntries(this.soft),
+      find: this.find, clear: Boolean(this.cleared), seq: this.seq });
   }
 
-  type(one, text) {
-    const value = Number(text);
-    if (text.trim() === "" || !Number.isFinite(value)) delete this.observed[one.id];
-    else this.observed[one.id] = value;
-    this.changed(`${one.name} ${text.trim() === "" ? "forgotten" : `is ${text}`}`);
-  }
+  // ---- keys: one tab stop; arrows walk over states and variables ----
 
-  // Up and down move between the states of all variables, as in one long list.
   key(event) {
-    if (!["ArrowUp", "ArrowDown"].includes(event.key) || !event.target.matches(".state")) return;
-    const all = [...this.root.querySelectorAll(".state")];
-    const next = all[all.indexOf(event.target) + (event.key === "ArrowDown" ? 1 : -1)];
-    if (next) next.focus();
-    event.preventDefault();
+    if (event.ctrlKey || event.metaKey || event.altKey) return false;
+    const shown = [...this.rows.values()].filter((row) => !row.node.hidden);
+    const at = shown.findIndex((row) => row.node.contains(event.target));
+    if (at < 0) return false;
+    const stops = shown[at].stops();
+    const place = stops.indexOf(event.target);
+    if (place < 0) return false;
+    const go = (row, i) => {
+      const all = row.stops();
+      if (all.length) all[Math.max(0, Math.min(all.length - 1, i))].focus();
+      return true;
+    };
+    if (event.key === "ArrowRight") return go(shown[at], place + 1);
+    if (event.key === "ArrowLeft") return go(shown[at], place - 1);
+    if (event.key === "ArrowDown") return at + 1 < shown.length ? go(shown[at + 1], place) : true;
+    if (event.key === "ArrowUp") return at > 0 ? go(shown[at - 1], place) : true;
+    if (event.key === "Home") return go(shown[0], place);
+    if (event.key === "End") return go(shown[shown.length - 1], place);
+    if (event.key.toLowerCase() === "s" && shown[at].more) { shown[at].more.click(); return true; }
+    return false;
+  }
+
+  rove(target) {
+    for (const row of this.rows.values()) {
+      for (const stop of row.stops()) stop.tabIndex = stop === target ? 0 : -1;
+    }
   }
 
   // ---- drawing ----
 
-  draw() {
-    const query = this.part("find").value.trim().toLowerCase();
-    const found = this.variables.filter((one) => one.name.toLowerCase().includes(query));
-    const known = (one) => one.id in this.observed || one.id in this.soft;
-    const shown = found.length > SHOWN ? [...found.filter(known), ...found.filter((one) => !known(one))].slice(0, SHOWN) : found;
-    this.part("find").hidden = this.variables.length < 8;
-    const more = found.length > shown.length ? `${shown.length} of ${found.length}; ` : "";
-    const count = Object.keys(this.observed).length + Object.keys(this.soft).length;
-    this.part("count").textContent = `${more}${count} observed`;
-    this.root.querySelector('[data-action="clear"]').disabled = !count;
-    const list = this.part("list");
-    const wanted = shown.map((one) => this.row(one));
-    if (wanted.some((row, i) => list.children[i] !== row) || list.children.length !== wanted.length) list.replaceChildren(...wanted);
-    if (!wanted.length) list.replaceChildren(el("div", { class: "empty", text: "No variable has this name." }));
-    for (const one of shown) this.fill(one);
+  write(row, id) {
+    const soft = this.soft.get(id);
+    const given = this.observed.has(id) ? this.observed.get(id) : null;
+    row.update({ ...row.sent, given, soft: soft || null }, this.open.has(id));
   }
 
-  row(one) {
-    const shape = `${one.name}|${one.states ? one.states.map((s) => s[0]).join() : "real"}|${this.opened.has(one.id)}`;
-    let row = this.rows.get(one.id);
-    if (row && row.shape === shape) return row.node;
-    row = { shape, node: el("div", { class: "row", role: "listitem", "data-id": one.id }), states: [], sliders: [] };
-    const name = el("div", { class: "name", title: one.name }, one.name, " ", el("small", {}));
-    const top = el("div", { class: "top" }, name);
-    row.note = name.lastChild;
-    row.node.append(top);
-    if (one.states) this.buildStates(one, row, top);
-    else {
-      row.field = el("input", { type: "number", step: "any", "aria-label": `Value of ${one.name}`, placeholder: "observe" });
-      row.field.addEventListener("change", () => this.type(this.find(one.id), row.field.value));
-      top.append(row.field);
-      row.moments = el("div", { class: "moments pc-number" });
-      row.node.append(row.moments);
+  filter() {
+    const words = this.find.toLowerCase().split(/\s+/).filter(Boolean);
+    let shown = 0;
+    for (const row of this.rows.values()) {
+      const name = row.row.name.toLowerCase();
+      row.node.hidden = !words.every((word) => name.includes(word));
+      if (!row.node.hidden) shown++;
     }
-    this.rows.set(one.id, row);
-    return row.node;
+    const note = this.part("note");
+    note.hidden = shown > 0 && !this.more;
+    note.textContent = shown ? `${this.more} more variables: search for them by name.` : "No variable of this name.";
   }
 
-  buildStates(one, row, top) {
-    const box = el("div", { class: one.states.length > 4 ? "states many" : "states", role: "group", "aria-label": one.name });
-    one.states.forEach(([label], state) => {
-      const bar = el("span", { class: "bar", "aria-hidden": "true" });
-      const value = el("span", { class: "pc-number" });
-      const button = el("button", { type: "button", class: "state" }, bar, el("span", { class: "mark", text: label }), value);
-      button.addEventListener("click", () => this.toggle(this.find(one.id), state));
-      row.states.push({ button, bar, value });
-      box.append(button);
-    });
-    if (one.soften) {
-      const soft = el("button", { type: "button", class: "pc-button small", text: "soft",
-        title: "Observe softly: a likelihood for each state", "aria-expanded": String(this.opened.has(one.id)) });
-      soft.addEventListener("click", () => {
-        if (!this.opened.delete(one.id)) this.opened.add(one.id);
-        this.draw();
-        this.rows.get(one.id).node.querySelector(".small").focus();
-      });
-      top.append(soft);
-    }
-    row.node.append(box);
-    if (!this.opened.has(one.id)) return;
-    const sliders = el("div", { class: "soft", role: "group", "aria-label": `Likelihoods of ${one.name}` });
-    one.states.forEach(([label], state) => {
-      const slider = el("input", { type: "range", min: 0, max: 1, step: 0.05, "aria-label": `Likelihood of ${one.name} = ${label}` });
-      const number = el("span", { class: "pc-number" });
-      slider.addEventListener("change", () => this.weigh(this.find(one.id), state, Number(slider.value)));
-      slider.addEventListener("input", () => { number.textContent = slider.value; });
-      sliders.append(el("span", { text: `λ(${label})` }), slider, number);
-      row.sliders.push([slider, number]);
-    });
-    row.node.append(sliders);
-  }
-
-  find(id) { return this.variables.find((one) => one.id === id); }
-
-  fill(one) {
-    const row = this.rows.get(one.id);
-    const soft = this.soft[one.id];
-    row.note.textContent = [one.note, soft && "softly observed"].filter(Boolean).join(", ");
-    (one.states || []).forEach(([label, p], state) => {
-      const { button, bar, value } = row.states[state];
-      const on = this.observed[one.id] === state;
-      button.setAttribute("aria-pressed", String(on));
-      button.setAttribute("aria-label", `${one.name} = ${label}${p === null ? "" : `, probability ${percent(p)}`}${on ? ", observed" : ""}`);
-      bar.style.width = `${100 * (p || 0)}%`;
-      value.textContent = percent(p);
-    });
-    row.sliders.forEach(([slider, number], state) => {
-      const value = soft ? soft[state] : 1;
-      if (document.activeElement !== slider) slider.value = value;
-      number.textContent = String(value);
-    });
-    if (row.field) {
-      const given = this.observed[one.id];
-      if (this.root.getRootNode().activeElement !== row.field) row.field.value = given === undefined ? "" : given;
-      row.moments.textContent = one.mean === null ? "" : `${given === undefined ? "" : "observed; "}mean ${one.mean.toPrecision(4)}, deviation ${one.deviation.toPrecision(3)}`;
-    }
+  summary() {
+    const amount = this.observed.size + this.soft.size;
+    this.part("clear").disabled = !amount;
+    this.part("count").textContent = amount ? `${amount} observed` : "none observed";
   }
 
   update(data) {
     readTheme(this.root);
-    this.part("list").style.maxHeight = `${data.height}px`;
-    this.variables = data.variables;
-    if (data.seq > this.seq) this.seq = data.seq;
-    if (data.seq === this.seq || !this.observed) {
-      this.observed = { ...data.observed };
-      this.soft = Object.fromEntries(Object.entries(data.soft).map(([id, w]) => [id, [...w]]));
+    this.list.style.maxHeight = `${data.height}px`;
+    this.list.setAttribute("aria-label", data.label);
+    this.more = data.more;
+    const fresh = data.version !== this.version;
+    this.version = data.version;
+    if (data.seq > this.seq || fresh) this.seq = Math.max(data.seq, this.seq);
+    else if (data.seq < this.seq) return; // an answer to an earlier click; a later one is on its way
+    if (fresh) { this.open.clear(); this.find = ""; this.part("find").value = ""; }
+    const longest = Math.max(0, ...data.rows.map((row) => row.name.length));
+    this.root.style.setProperty("--e-name", `${Math.max(44, Math.min(104, 22 + 8.5 * longest))}px`);
+    this.observed = new Map(data.rows.filter((row) => row.given !== null && row.given !== undefined).map((row) => [row.id, row.given]));
+    this.soft = new Map(data.rows.filter((row) => row.soft).map((row) => [row.id, row.soft]));
+    const wanted = new Set(data.rows.map((row) => row.id));
+    for (const [id, row] of this.rows) {
+      if (!wanted.has(id)) { row.node.remove(); this.rows.delete(id); }
     }
-    const ids = new Set(data.variables.map((one) => one.id));
-    for (const id of this.rows.keys()) if (!ids.has(id)) this.rows.delete(id);
-    this.draw();
+    let before = null;
+    for (const sent of data.rows) {
+      let row = this.rows.get(sent.id);
+      if (!row) {
+        row = new Row(sent.id, this.events);
+        this.rows.set(sent.id, row);
+      }
+      row.sent = sent;
+      this.write(row, sent.id);
+      const next = before ? before.nextSibling : this.list.firstChild;
+      if (next !== row.node) this.list.insertBefore(row.node, next);
+      before = row.node;
+    }
+    this.part("find").hidden = data.rows.length < SEARCHED && !this.more && !this.find;
+    this.filter();
+    this.summary();
+    const stops = [...this.rows.values()].flatMap((row) => row.stops());
+    if (stops.length && !stops.some((stop) => stop.tabIndex === 0)) stops[0].tabIndex = 0;
   }
 }
 
@@ -187,7 +187,7 @@ export default function (component) {
   const { data, parentElement, setStateValue } = component;
   let list = LISTS.get(parentElement);
   if (!list) {
-    list = new Evidence(parentElement.querySelector(".pc-root"));
+    list = new EvidenceList(parentElement.querySelector(".pc-root"));
     LISTS.set(parentElement, list);
   }
   list.send = setStateValue;

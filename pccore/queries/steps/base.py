@@ -26,7 +26,8 @@ Scale = Literal["linear", "log"]
 #: What a step does: "up", "derivatives", "flows"; "max" and "trace" of MPE; "sample".
 Kind = Literal["up", "derivatives", "flows", "max", "trace", "sample"]
 
-_PLAIN = re.compile(r"[\w¬\u0304|]+(\[\d+\])?'*")
+# Not "00101": it would be read as a number.
+_PLAIN = re.compile(r"(?!\d)[\w¬\u0304|]+(\[\d+\])?'*")
 
 
 class Part(NamedTuple):

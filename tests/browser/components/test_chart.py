@@ -33,7 +33,12 @@ class Chart:
         expect(code).to_have_text(f"tick {target}", timeout=20_000)
 
     def point(self, across: float, down: float) -> tuple[float, float]:
+        # Streamlit may be replacing the element: wait until it is there to stay.
+        self.plot.scroll_into_view_if_needed()
         box = self.plot.bounding_box()
+        while box is None:
+            self.page.wait_for_timeout(50)
+            box = self.plot.bounding_box()
         return box["x"] + across * box["width"], box["y"] + down * box["height"]
 
 
