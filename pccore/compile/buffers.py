@@ -1,110 +1,134 @@
-"""Reading layer inputs from the value banks and adding flows to them."""
+"""Reading layer inputs from the value buffer and adding flows to them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from pccore.compile.plan import Address
 
-#: Value or flow banks: one tensor [slots, B, K] for each group size K.
-Banks = Mapping[int, Tensor]
+#: The part of a layer's groups that is worked on.
+ALL = slice(0, None)
 
 
-class Gather:
-    """The groups at given slots of one bank; a slice where they are consecutive."""
+class RowSet:
+    """The rows of G groups of K units each; a view where they lie at equal distances."""
 
-    def __init__(self, bank: int, slots: Sequence[int], device: torch.device) -> None:
-        self.bank = bank
-        self.count = len(slots)
-        self.start = slots[0]
+    def __init__(self, firsts: Sequence[int], size: int, device: torch.device) -> None:
+        self.size = size
+        self.count = len(firsts)
+        self.start = firsts[0]
+        self.step = firsts[1] - firsts[0] if len(firsts) > 1 else size
         self.index: Tensor | None = None
-        if list(slots) != list(range(slots[0], slots[0] + len(slots))):
-            self.index = torch.tensor(slots, dtype=torch.long, device=device)
+        regular = all(b - a == self.step for a, b in itertools.pairwise(firsts))
+        if not regular or self.step < size:
+            starts = torch.tensor(firsts, dtype=torch.long, device=device)
+            self.index = starts[:, None] + torch.arange(size, device=device)  # [G, K]
+        self._device = device
 
-    def read(self, banks: Banks) -> Tensor:
-        """[count, B, K]; a view where the slots are consecutive."""
-        bank = banks[self.bank]
-        if self.index is None:
-            return bank[self.start : self.start + self.count]
-        return bank.index_select(0, self.index)
+    def _view(self, buffer: Tensor, part: slice) -> Tensor:
+        begin, end, _ = part.indices(self.count)
+        samples = buffer.shape[1]
+        return buffer.as_strided(
+            (end - begin, self.size, samples),
+            (self.step * samples, samples, 1),
+            buffer.storage_offset() + (self.start + begin * self.step) * samples,
+        )
 
-    def add(self, banks: Banks, flow: Tensor) -> None:
-        """Add [count, B, K] to the bank; a slot read twice receives both."""
-        bank = banks[self.bank]
+    def read(self, buffer: Tensor, part: slice = ALL) -> Tensor:
+        """[G, K, B] of the buffer [rows, B]."""
         if self.index is None:
-            bank[self.start : self.start + self.count] += flow
+            return self._view(buffer, part)
+        index = self.index[part]
+        return buffer.index_select(0, index.reshape(-1)).unflatten(0, index.shape)
+
+    def add(self, buffer: Tensor, flow: Tensor, part: slice = ALL) -> None:
+        """Add [G, K, B]; a group that is there twice receives both."""
+        if self.index is None:
+            self._view(buffer, part).add_(flow)
         else:
-            bank.index_add_(0, self.index, flow)
+            buffer.index_add_(0, self.index[part].reshape(-1), flow.flatten(0, 1))
 
-    def slots(self, rows: Tensor) -> Tensor:
-        """Bank slots of the given rows."""
-        return rows + self.start if self.index is None else self.index[rows]
+    def firsts(self, groups: Tensor) -> Tensor:
+        """First row of the given groups."""
+        return self.start + groups * self.step if self.index is None else self.index[groups, 0]
 
 
 class Inputs:
-    """All inputs of a layer: n addresses for each of G groups, column sizes alike.
-
-    Columns of equal size are gathered in one operation.
-    """
+    """All inputs of a layer: n addresses for each of G groups, column sizes alike."""
 
     def __init__(self, addresses: Sequence[Sequence[Address]], device: torch.device) -> None:
         self.groups = len(addresses)
-        self.sizes = [address.bank for address in addresses[0]]
+        self.sizes = [address.size for address in addresses[0]]
         self.uniform = len(set(self.sizes)) == 1
-        self.columns: list[Gather] = [
-            Gather(size, [row[j].slot for row in addresses], device)
+        self.columns: list[RowSet] = [
+            RowSet([row[j].first for row in addresses], size, device)
             for j, size in enumerate(self.sizes)
         ]
-        self._together: Gather | None = None
+        #: Slots of the inputs, [G, n].
+        self.slots = torch.tensor(
+            [[address.slot for address in row] for row in addresses], device=device
+        )
+        self._together: RowSet | None = None
         if self.uniform and len(self.sizes) > 1:
-            slots = [address.slot for row in addresses for address in row]
-            self._together = Gather(self.sizes[0], slots, device)
+            firsts = [address.first for row in addresses for address in row]
+            self._together = RowSet(firsts, self.sizes[0], device)
 
-    def stacked(self, banks: Banks) -> Tensor:
-        """[G, n, B, K] for columns of equal size."""
+    def _all_columns(self, part: slice) -> slice:
+        begin, end, _ = part.indices(self.groups)
+        return slice(begin * len(self.sizes), end * len(self.sizes))
+
+    def stacked(self, buffer: Tensor, part: slice = ALL) -> Tensor:
+        """[G, n, K, B] for columns of equal size."""
         if self._together is None:
-            return self.columns[0].read(banks).unsqueeze(1)
-        return self._together.read(banks).unflatten(0, (self.groups, len(self.sizes)))
+            return self.columns[0].read(buffer, part).unsqueeze(1)
+        rows = self._together.read(buffer, self._all_columns(part))
+        return rows.unflatten(0, (-1, len(self.sizes)))
 
-    def add_stacked(self, banks: Banks, flow: Tensor) -> None:
-        """Add flows [G, n, B, K]."""
-        gather = self._together or self.columns[0]
-        gather.add(banks, flow.flatten(0, 1))
-
-    def concatenated(self, banks: Banks) -> Tensor:
-        """[G, B, sum of sizes]: the units of all inputs side by side."""
-        if len(self.sizes) == 1:
-            return self.columns[0].read(banks)
-        if self.uniform:
-            return self.stacked(banks).transpose(1, 2).flatten(-2)
-        return torch.cat([column.read(banks) for column in self.columns], -1)
-
-    def add_concatenated(self, banks: Banks, flow: Tensor) -> None:
-        """Add flows [G, B, sum of sizes]."""
-        if len(self.sizes) == 1:
-            self.columns[0].add(banks, flow)
-        elif self.uniform:
-            parts = flow.unflatten(-1, (len(self.sizes), self.sizes[0])).transpose(1, 2)
-            self.add_stacked(banks, parts)
+    def add_stacked(self, buffer: Tensor, flow: Tensor, part: slice = ALL) -> None:
+        """Add flows [G, n, K, B]."""
+        if self._together is None:
+            self.columns[0].add(buffer, flow.flatten(0, 1), part)
         else:
-            for column, part in zip(self.columns, flow.split(self.sizes, -1), strict=True):
-                column.add(banks, part)
+            self._together.add(buffer, flow.flatten(0, 1), self._all_columns(part))
 
-    def activate(self, active: Banks, rows: Tensor, samples: Tensor, flat: Tensor) -> None:
-        """Mark unit `flat` [n] of the concatenated inputs as chosen, at (rows, samples)."""
+    def concatenated(self, buffer: Tensor, part: slice = ALL) -> Tensor:
+        """[G, sum of sizes, B]: the units of all inputs one after the other."""
+        if self.uniform:
+            return self.stacked(buffer, part).flatten(1, 2)
+        return torch.cat([column.read(buffer, part) for column in self.columns], 1)
+
+    def add_concatenated(self, buffer: Tensor, flow: Tensor, part: slice = ALL) -> None:
+        """Add flows [G, sum of sizes, B]."""
+        if self.uniform:
+            self.add_stacked(buffer, flow.unflatten(1, (len(self.sizes), -1)), part)
+        else:
+            for column, piece in zip(self.columns, flow.split(self.sizes, 1), strict=True):
+                column.add(buffer, piece, part)
+
+    def at(self, buffer: Tensor, groups: Tensor, samples: Tensor) -> list[Tensor]:
+        """The values of each input at (groups, samples) [n]: one [n, K] for each column."""
+        return [
+            buffer[
+                column.firsts(groups)[:, None] + torch.arange(column.size, device=buffer.device),
+                samples[:, None],
+            ]
+            for column in self.columns
+        ]
+
+    def activate(self, active: Tensor, groups: Tensor, samples: Tensor, flat: Tensor) -> None:
+        """Mark unit `flat` [n] of the concatenated inputs as chosen, at (groups, samples)."""
         start = 0
-        for column, size in zip(self.columns, self.sizes, strict=True):
+        for j, size in enumerate(self.sizes):
             inside = (flat >= start) & (flat < start + size)
-            slots = column.slots(rows[inside])
-            active[size][slots, samples[inside]] = flat[inside] - start
+            self.activate_column(j, active, groups[inside], samples[inside], flat[inside] - start)
             start += size
 
     def activate_column(
-        self, j: int, active: Banks, rows: Tensor, samples: Tensor, index: Tensor
+        self, j: int, active: Tensor, groups: Tensor, samples: Tensor, index: Tensor
     ) -> None:
-        """Mark unit `index` [n] of input j as chosen, at (rows, samples)."""
-        column = self.columns[j]
-        active[column.bank][column.slots(rows), samples] = index
+        """Mark unit `index` [n] of input j as chosen, at (groups, samples)."""
+        active[self.slots[groups, j], samples] = index

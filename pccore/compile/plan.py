@@ -1,12 +1,14 @@
 """From groups to layers: what is computed together, and where each unit's value lies.
 
-Groups of equal kind, step and shape are stacked into one layer. Values live in banks, one
-bank for each group size K, of the shape [slots, B, K]; a layer writes a contiguous range of
-slots. The address book maps a group to its (bank, slot), so the value or flow of any unit
-on screen is read out of the buffers of the very run that produced the answer.
+Groups of equal kind, step and shape are stacked into one layer. All values of a pass are one
+buffer [rows, B], one row for each unit, samples last, so that every operation runs over
+contiguous samples whatever K is. A layer writes a contiguous range of rows; the address book
+maps a group to its rows, so the value or flow of any unit on screen is read out of the buffer
+of the very run that produced the answer.
 
-A Kronecker product that only feeds one dense sum is fused into it ("einsum" layer,
-Peharz et al. 2020, eq. 5): its K^2 values are never stored.
+A Kronecker product that only feeds one dense sum is fused into it ("einsum" layer, Peharz et
+al. 2020, eq. 5): its K^2 values are never stored. Scalar and irregular groups of one step
+become one layer of edges, however many they are.
 """
 
 from __future__ import annotations
@@ -25,16 +27,20 @@ from pccore.leaves.base import LeafFamily
 
 #: One-hot leaves with at most this many categories use a matrix product, larger ones a gather.
 ONE_HOT_LIMIT = 32
-#: Numbers that the work of all layers for one tile of samples may need.
+#: Numbers that the work of one group for one tile of samples may need.
 WORK = 2**26
 
-LayerKind = Literal["leaf", "einsum", "dense", "mix", "hadamard", "kronecker", "sparse"]
+LayerKind = Literal[
+    "leaf", "einsum", "dense", "mix", "hadamard", "kronecker", "edge_sum", "edge_product"
+]
+BankKind = Literal["weights", "edges", "leaf"]
 
 
 class Address(NamedTuple):
-    """Where a group's values are: bank of its size, slot in the bank."""
+    """Where a group's values are: its first row, its number of rows; its number in the plan."""
 
-    bank: int
+    first: int
+    size: int
     slot: int
 
 
@@ -42,10 +48,11 @@ class Address(NamedTuple):
 class LayerSpec:
     """One layer: groups computed by the same few tensor operations.
 
-    groups: positions, in slot order. size: units per group. first: first slot of the
-    layer in the bank of its size. inputs: for each group its input addresses (those of the
-    fused product for "einsum"). parameters: index of the parameter bank, or None.
-    rows: the row of each group in the parameter bank. work: numbers that a sample needs
+    groups: positions, in order of their rows. size: units per group, 0 where they differ
+    (layers of edges). first, slot: row and slot of the first group. units: rows of the layer.
+    inputs: for each group its input addresses (those of the fused product for "einsum").
+    parameters: index of the parameter bank, or None. rows: the row of each group in the
+    parameter bank (in a bank of edges: its first edge). work: numbers that a sample needs
     besides its values: pairs, statistics, gathered inputs.
     """
 
@@ -53,6 +60,8 @@ class LayerSpec:
     groups: tuple[int, ...]
     size: int
     first: int
+    slot: int
+    units: int
     inputs: tuple[tuple[Address, ...], ...]
     parameters: int | None
     rows: tuple[int, ...]
@@ -61,13 +70,14 @@ class LayerSpec:
 
 @dataclass(frozen=True)
 class BankSpec:
-    """One parameter bank: equally shaped parameters stacked, tied ones once.
+    """One parameter bank: like parameters together, tied ones once.
 
-    kind "weights": dense weights, rows of [inputs, size]. "sparse": one vector of edge
-    weights. "leaf": rows of [variables, size, *family.parameter_shape].
+    kind "weights": weights of dense sums and mixing layers, rows of [size, inputs]. "edges": the
+    edge weights of scalar and irregular sums end to end. "leaf": rows of [variables, size,
+    *family.parameter_shape].
     """
 
-    kind: Literal["weights", "sparse", "leaf"]
+    kind: BankKind
     ids: tuple[str, ...]
     family: LeafFamily | None = None
 
@@ -76,27 +86,28 @@ class BankSpec:
 class Plan:
     """Layers in execution order, the address book and the parameter banks.
 
-    addresses has no entry for fused products; fused maps each of them to its sum.
-    slots: number of slots in the value bank of each size.
+    addresses has no entry for fused products; fused maps each of them to its sum. rows: rows of
+    the value buffer. slots: number of groups that have an address.
     """
 
     layers: tuple[LayerSpec, ...]
     addresses: Mapping[int, Address]
     fused: Mapping[int, int]
-    slots: Mapping[int, int]
+    rows: int
+    slots: int
     banks: tuple[BankSpec, ...]
 
     @property
     def values_per_sample(self) -> int:
-        """Numbers that one sample occupies in the value banks."""
-        return sum(size * slots for size, slots in self.slots.items())
+        """Numbers that one sample occupies in the value buffer."""
+        return self.rows
 
-    def rows_within(self, budget: int, banks: int = 1) -> int:
-        """Samples, at least one, whose value banks (so many of them) hold `budget` numbers
-        and whose work fits as well."""
-        values = budget // max(1, banks * self.values_per_sample)
-        work = WORK // max(1, sum(layer.work for layer in self.layers))
-        return max(1, min(values, work))
+    def rows_within(self, budget: int, buffers: int = 1) -> int:
+        """Samples, at least one, for which so many value buffers hold `budget` numbers and the
+        work of a group fits as well."""
+        values = budget // max(1, buffers * self.rows)
+        work = max((-(-layer.work // len(layer.groups)) for layer in self.layers), default=1)
+        return max(1, min(values, WORK // max(1, work)))
 
 
 def make_plan(circuit: Circuit) -> Plan:
@@ -104,33 +115,35 @@ def make_plan(circuit: Circuit) -> Plan:
     live = _reachable(circuit)
     fused = _fusable(circuit, live)
     buckets = _buckets(circuit, live, fused)
-    banks, bank_of = _parameter_banks(circuit, [g for _, members in buckets for g in members])
-    slots: dict[int, int] = defaultdict(int)
+    banks, bank_of = _parameter_banks(circuit, buckets)
     addresses: dict[int, Address] = {}
     layers: list[LayerSpec] = []
-    for key, members in buckets:
-        size = circuit.groups[members[0]].size
-        first = slots[size]
-        for offset, g in enumerate(members):
-            addresses[g] = Address(size, first + offset)
-        slots[size] += len(members)
-        inputs = tuple(
-            tuple(addresses[i] for i in _effective_inputs(circuit, g, key[1])) for g in members
-        )
+    rows = 0
+    for (_, kind, _), members in buckets:
+        first, slot = rows, len(addresses)
+        sizes = [circuit.groups[g].size for g in members]
+        for g, size in zip(members, sizes, strict=True):
+            addresses[g] = Address(rows, size, len(addresses))
+            rows += size
         spots = [bank_of.get(_parameter(circuit, g) or "") for g in members]
         layers.append(
             LayerSpec(
-                kind=key[1],
+                kind=kind,
                 groups=tuple(members),
-                size=size,
+                size=0 if kind in ("edge_sum", "edge_product") else sizes[0],
                 first=first,
-                inputs=inputs,
+                slot=slot,
+                units=rows - first,
+                inputs=tuple(
+                    tuple(addresses[i] for i in _effective_inputs(circuit, g, kind))
+                    for g in members
+                ),
                 parameters=spots[0][0] if spots[0] else None,
                 rows=tuple(spot[1] for spot in spots if spot),
-                work=sum(_work(circuit, g, key[1]) for g in members),
+                work=sum(_work(circuit, g, kind) for g in members),
             )
         )
-    return Plan(tuple(layers), addresses, fused, dict(slots), banks)
+    return Plan(tuple(layers), addresses, fused, rows, len(addresses), banks)
 
 
 def _reachable(circuit: Circuit) -> list[bool]:
@@ -174,39 +187,46 @@ def _effective_inputs(circuit: Circuit, g: int, kind: LayerKind) -> tuple[int, .
 
 
 _Key = tuple[int, LayerKind, Hashable]
+_Buckets = list[tuple[_Key, list[int]]]
 
 
-def _buckets(
-    circuit: Circuit, live: list[bool], fused: Mapping[int, int]
-) -> list[tuple[_Key, list[int]]]:
+def _kind(circuit: Circuit, position: int, einsums: set[int], blocks: set[str]) -> LayerKind:
+    """einsums: sums with a fused product. blocks: the parameters of those."""
+    group = circuit.groups[position]
+    if isinstance(group, LeafGroup):
+        return "leaf"
+    sparse = isinstance(group.edges, SparseEdges)
+    if isinstance(group, SumGroup):
+        if position in einsums:
+            return "einsum"
+        # What is tied to a block has to be one.
+        if sparse or (group.size == 1 and group.parameter not in blocks):
+            return "edge_sum"
+        return "mix" if group.edges == "elementwise" else "dense"
+    if sparse or group.size == 1:
+        return "edge_product"
+    return "hadamard" if group.edges == "hadamard" else "kronecker"
+
+
+def _buckets(circuit: Circuit, live: list[bool], fused: Mapping[int, int]) -> _Buckets:
     """Groups that can be computed together, in an order that respects dependencies."""
-    einsum_sums = set(fused.values())
+    einsums = set(fused.values())
+    blocks = {_parameter(circuit, g) or "" for g in einsums}
     steps = np.zeros(len(circuit.groups), dtype=np.int64)
     buckets: dict[_Key, list[int]] = defaultdict(list)
     for position, group in enumerate(circuit.groups):
         if not live[position] or position in fused:
             continue
-        kind: LayerKind
-        shape: Hashable
+        kind = _kind(circuit, position, einsums, blocks)
         if isinstance(group, LeafGroup):
-            kind, shape = "leaf", (group.family, len(group.variables), group.size)
+            shape: Hashable = (group.family, len(group.variables), group.size)
             buckets[(0, kind, shape)].append(position)
             continue
-        if isinstance(group.edges, SparseEdges):
-            kind = "sparse"
-        elif isinstance(group, SumGroup):
-            kind = "mix" if group.edges == "elementwise" else "dense"
-            kind = "einsum" if position in einsum_sums else kind
-        else:
-            kind = "hadamard" if group.edges == "hadamard" else "kronecker"
         inputs = _effective_inputs(circuit, position, kind)
         steps[position] = 1 + max(steps[i] for i in inputs)
-        # Irregular groups have nothing to stack: each is a layer of its own.
-        shape = (
-            position
-            if kind == "sparse"
-            else (tuple(circuit.groups[i].size for i in inputs), group.size)
-        )
+        shape = None
+        if kind not in ("edge_sum", "edge_product"):
+            shape = (tuple(circuit.groups[i].size for i in inputs), group.size)
         buckets[(int(steps[position]), kind, shape)].append(position)
     return sorted(buckets.items(), key=lambda item: (item[0][0], item[1][0]))
 
@@ -229,43 +249,53 @@ def _parameter(circuit: Circuit, g: int) -> str | None:
 
 
 def _parameter_banks(
-    circuit: Circuit, order: list[int]
+    circuit: Circuit, buckets: _Buckets
 ) -> tuple[tuple[BankSpec, ...], dict[str, tuple[int, int]]]:
-    """Parameters of equal shape share a bank; the row of an id is the same for all its users.
+    """Like parameters share a bank; the row of an id is the same for all its users.
 
     Rows follow the order of the layers, so that a layer without ties reads one slice.
     """
-    keys: dict[Hashable, list[str]] = {}
-    kinds: dict[Hashable, tuple[Literal["weights", "sparse", "leaf"], LeafFamily | None]] = {}
+    ids: dict[Hashable, list[str]] = {}
+    kinds: dict[Hashable, tuple[BankKind, LeafFamily | None]] = {}
     users: dict[str, tuple[int, Hashable]] = {}
-    for position in order:
-        group = circuit.groups[position]
-        if isinstance(group, ProductGroup):
-            continue
-        key: Hashable
-        if isinstance(group, LeafGroup):
-            key = ("leaf", group.family, len(group.variables), group.size)
-            kinds[key] = ("leaf", group.family)
-        elif isinstance(group.edges, SparseEdges):
-            key = ("sparse", group.parameter, group.edges.offsets.tobytes())
-            kinds[key] = ("sparse", None)
-        else:
-            key = ("weights", circuit.parameter_shape(group))
-            kinds[key] = ("weights", None)
-        first, used_as = users.setdefault(group.parameter, (position, key))
-        if used_as != key:
-            raise ParameterError(
-                f"parameter {group.parameter!r} is that of {circuit.groups[first].name} already, "
-                "which uses it in another way",
-                where=group.name,
-                hint="only groups of the same kind and shape can be tied",
-            )
-        if first == position:
-            keys.setdefault(key, []).append(group.parameter)
+    for (_, kind, _), members in buckets:
+        for position in members:
+            group = circuit.groups[position]
+            if isinstance(group, ProductGroup):
+                continue
+            shape = circuit.parameter_shape(group)
+            bank: Hashable
+            if isinstance(group, LeafGroup):
+                bank = ("leaf", group.family, shape)
+                use = bank
+                kinds[bank] = ("leaf", group.family)
+            elif kind == "edge_sum":
+                bank = "edges"
+                edges = group.edges
+                rows = edges.offsets.tobytes() if isinstance(edges, SparseEdges) else None
+                use = (bank, shape, rows)
+                kinds[bank] = ("edges", None)
+            else:
+                bank = ("weights", shape)
+                use = bank
+                kinds[bank] = ("weights", None)
+            first, used_as = users.setdefault(group.parameter, (position, use))
+            if used_as != use:
+                raise ParameterError(
+                    f"parameter {group.parameter!r} is that of {circuit.groups[first].name} "
+                    "already, which uses it in another way",
+                    where=group.name,
+                    hint="only groups of the same kind and shape can be tied",
+                )
+            if first == position:
+                ids.setdefault(bank, []).append(group.parameter)
     banks: list[BankSpec] = []
     bank_of: dict[str, tuple[int, int]] = {}
-    for number, (key, ids) in enumerate(keys.items()):
-        kind, family = kinds[key]
-        banks.append(BankSpec(kind, tuple(ids), family))
-        bank_of.update({name: (number, row) for row, name in enumerate(ids)})
+    for number, (bank, names) in enumerate(ids.items()):
+        kind_of_bank, family = kinds[bank]
+        banks.append(BankSpec(kind_of_bank, tuple(names), family))
+        row = 0
+        for name in names:
+            bank_of[name] = (number, row)
+            row += circuit.params[name].numel() if kind_of_bank == "edges" else 1
     return tuple(banks), bank_of

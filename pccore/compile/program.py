@@ -15,16 +15,17 @@ import torch
 from torch import Tensor
 
 from pccore.check import Report, check
-from pccore.compile.banks import LeafBank, SparseBank, WeightBank, make_bank
-from pccore.compile.layers import Choice, DenseLayer, EinsumLayer, Layer, MixLayer, Pass
+from pccore.compile.banks import Bank, EdgeBank, LeafBank, WeightBank, make_banks
+from pccore.compile.edges import EdgeProductLayer, EdgeSumLayer
+from pccore.compile.layer import Layer
 from pccore.compile.leaf_layer import LeafLayer
 from pccore.compile.plan import LayerSpec, Plan, make_plan
-from pccore.compile.products import HadamardLayer, KroneckerLayer, SparseLayer
+from pccore.compile.products import HadamardLayer, KroneckerLayer
+from pccore.compile.state import Choice, Pass, Workspace
+from pccore.compile.sums import DenseLayer, EinsumLayer, MixLayer
 from pccore.errors import DataError, NotFoundError
-from pccore.graph import Circuit, LeafGroup, SparseEdges
+from pccore.graph import Circuit, IntArray, LeafGroup
 from pccore.params import Params
-
-Bank = WeightBank | SparseBank | LeafBank
 
 
 class Program:
@@ -43,27 +44,25 @@ class Program:
         self.dtype = dtype or torch.float32
         self.plan: Plan = make_plan(circuit)
         self._reports: dict[tuple[str, ...], Report] = {}
-        self.banks: list[Bank] = [
-            make_bank(spec, circuit, self.device, self.dtype) for spec in self.plan.banks
-        ]
+        self.banks: list[Bank] = make_banks(self.plan.banks, circuit, self.device, self.dtype)
+        places = _places(self.plan)
         self.layers: list[Layer] = [
-            self._layer(number, spec) for number, spec in enumerate(self.plan.layers)
+            self._layer(number, spec, places) for number, spec in enumerate(self.plan.layers)
         ]
 
-    def _layer(self, number: int, spec: LayerSpec) -> Layer:
-        groups = [self.circuit.groups[g] for g in spec.groups]
+    def _layer(self, number: int, spec: LayerSpec, places: IntArray) -> Layer:
         bank = None if spec.parameters is None else self.banks[spec.parameters]
         if isinstance(bank, LeafBank):
+            groups = [self.circuit.groups[g] for g in spec.groups]
             variables = [g.variables for g in groups if isinstance(g, LeafGroup)]
-            domains = self.circuit.domains
-            return LeafLayer(number, spec, self.device, bank, variables, domains)
+            return LeafLayer(number, spec, self.device, bank, variables, self.circuit.domains)
         if isinstance(bank, WeightBank):
             kinds = {"einsum": EinsumLayer, "dense": DenseLayer, "mix": MixLayer}
             return kinds[spec.kind](number, spec, self.device, bank)
-        if spec.kind == "sparse":
-            group = groups[0]
-            assert not isinstance(group, LeafGroup) and isinstance(group.edges, SparseEdges)
-            return SparseLayer(number, spec, self.device, group.edges, bank)
+        if isinstance(bank, EdgeBank):
+            return EdgeSumLayer(number, spec, self.device, self.circuit, places, bank)
+        if spec.kind == "edge_product":
+            return EdgeProductLayer(number, spec, self.device, self.circuit, places)
         kind = HadamardLayer if spec.kind == "hadamard" else KroneckerLayer
         return kind(number, spec, self.device)
 
@@ -89,8 +88,9 @@ class Program:
         """Replace all parameters by those of a store with the same ids and shapes."""
         source = self.circuit.with_params(params)
         source.validate_params()
-        for spec, bank in zip(self.plan.banks, self.banks, strict=True):
-            bank.set(make_bank(spec, source, self.device, self.dtype).values)
+        fresh = make_banks(self.plan.banks, source, self.device, self.dtype)
+        for bank, new in zip(self.banks, fresh, strict=True):
+            bank.set(new.values)
 
     # -- passes --------------------------------------------------------------------------
 
@@ -110,12 +110,6 @@ class Program:
         observed = ~torch.isnan(data)
         return torch.where(observed, data, 0.0), observed
 
-    def _new_banks(self, samples: int) -> dict[int, Tensor]:
-        return {
-            size: torch.empty((slots, samples, size), device=self.device, dtype=self.dtype)
-            for size, slots in self.plan.slots.items()
-        }
-
     @torch.no_grad()
     def evaluate(
         self,
@@ -123,17 +117,28 @@ class Program:
         mode: str = "sum",
         keep: bool = False,
         adjust: Callable[[Layer, Pass], None] | None = None,
+        workspace: Workspace | None = None,
     ) -> Pass:
         """Up pass over data [B, V] (NaN = missing): every unit's log-value.
 
         mode "max" computes max-product values instead. keep=True prepares for `flows`.
         adjust: called after each layer; it may change the values that the layer has written
-        (soft evidence on leaves, observed hidden variables of sums).
+        (soft evidence on leaves, observed hidden variables of sums). workspace: buffers that are
+        used again, for callers with many batches; the pass is valid until it is used next.
         """
         data, observed = self.observe(x)
-        complete = bool(observed.all())
-        state = Pass(data, observed, self._new_banks(len(data)), mode, complete)
-        for layer in self.layers:
+        space = workspace or Workspace()
+        state = Pass(
+            data,
+            observed,
+            data.T.contiguous(),
+            observed.T.contiguous(),
+            space.take("values", (self.plan.rows, len(data)), data),
+            space,
+            mode,
+            bool(observed.all()),
+        )
+        for layer in self.layers if len(data) else ():
             if mode == "max":
                 layer.up_max(state)
             else:
@@ -150,21 +155,21 @@ class Program:
 
     def log_values(self, state: Pass, group: int) -> Tensor:
         """Log-values [B, size] of a group, by the address book."""
-        return self._entries(state.values, group, log=True)
-
-    def flow_values(self, flows: Mapping[int, Tensor], group: int) -> Tensor:
-        """Flows [B, size] of a group that is not fused into a sum."""
-        return self._entries(flows, group, log=False)
-
-    def _entries(self, banks: Mapping[int, Tensor], group: int, log: bool) -> Tensor:
-        address = self.plan.addresses.get(group)
-        if address is not None:
-            return banks[address.bank][address.slot]
-        if log and group in self.plan.fused:
-            left, right = (self._entries(banks, i, log) for i in self.circuit.groups[group].inputs)
+        if group in self.plan.fused:
+            left, right = (self.log_values(state, i) for i in self.circuit.groups[group].inputs)
             return (left.unsqueeze(-1) + right.unsqueeze(-2)).flatten(-2)
-        name = self.circuit.groups[group].name
-        raise NotFoundError(f"group {name!r} is not part of the compiled program")
+        return self._rows(state.values, group)
+
+    def flow_values(self, flows: Tensor, group: int) -> Tensor:
+        """Flows [B, size] of a group that is not fused into a sum."""
+        return self._rows(flows, group)
+
+    def _rows(self, buffer: Tensor, group: int) -> Tensor:
+        address = self.plan.addresses.get(group)
+        if address is None:
+            name = self.circuit.groups[group].name
+            raise NotFoundError(f"group {name!r} is not part of the compiled program")
+        return buffer[address.first : address.first + address.size].T
 
     @torch.no_grad()
     def flows(
@@ -173,22 +178,20 @@ class Program:
         statistics: list[Tensor] | None = None,
         weights: Tensor | None = None,
         root: int = 0,
-    ) -> dict[int, Tensor]:
-        """Flow pass after evaluate(keep=True): flow banks, F_n = dlog S(root) / dlog S_n.
+    ) -> Tensor:
+        """Flow pass after evaluate(keep=True): flows [rows, B], F_n = dlog S(root) / dlog S_n.
 
         statistics: one accumulator per bank (see zero_statistics), added to. weights: flow
         entering the root for each sample [B], default 1; samples of value 0 get none.
-        A state can be used once: its kept tensors are consumed.
         """
-        flows = {size: torch.zeros_like(bank) for size, bank in state.values.items()}
+        flows = state.workspace.take("flows", tuple(state.values.shape), state.values).zero_()
         unit = self.circuit.root_unit(root)
-        address = self.plan.addresses[unit.group]
         possible = ~torch.isinf(self.root_values(state, root))
         start = possible.to(self.dtype)
-        flows[address.bank][address.slot][:, unit.index] = (
+        self.flow_values(flows, unit.group)[:, unit.index] = (
             start if weights is None else torch.where(possible, weights, 0.0)
         )
-        for layer in reversed(self.layers):
+        for layer in reversed(self.layers) if state.samples else ():
             number = layer.spec.parameters
             accumulator = None if statistics is None or number is None else statistics[number]
             layer.flow(state, flows, accumulator)
@@ -205,13 +208,10 @@ class Program:
         With a generator an exact conditional sample for each row (after evaluate "sum");
         without, the trace back of the maximum (after evaluate "max").
         """
-        active = {
-            size: torch.full((slots, state.samples), -1, dtype=torch.long, device=self.device)
-            for size, slots in self.plan.slots.items()
-        }
+        shape = (self.plan.slots, state.samples)
+        active = torch.full(shape, -1, dtype=torch.long, device=self.device)
         unit = self.circuit.root_unit(root)
-        address = self.plan.addresses[unit.group]
-        active[address.bank][address.slot] = unit.index
+        active[self.plan.addresses[unit.group].slot] = unit.index
         missing = torch.full_like(state.x, torch.nan)
         choice = Choice(active, torch.where(state.observed, state.x, missing), generator)
         for layer in reversed(self.layers):
@@ -221,6 +221,14 @@ class Program:
     def __call__(self, x: Tensor | np.ndarray, root: int = 0) -> Tensor:
         """Log-values [B] of the root; see queries.log_likelihood for batching."""
         return self.root_values(self.evaluate(x), root)
+
+
+def _places(plan: Plan) -> IntArray:
+    """Slot of the group and index within it of every row of the value buffer, [2, rows]."""
+    sizes = np.array([a.size for a in plan.addresses.values()], dtype=np.int64)
+    slots = np.repeat(np.arange(len(sizes)), sizes)
+    starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)[:-1]])
+    return np.stack([slots, np.arange(plan.rows) - np.repeat(starts, sizes)])
 
 
 def compile_circuit(

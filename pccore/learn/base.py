@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pccore.compile import Program
+from pccore.compile import Program, Workspace
 from pccore.discovery import instances_in
 from pccore.errors import NotFoundError
 
@@ -39,6 +39,7 @@ class Learner(ABC):
     def __init__(self, program: Program, rows: int) -> None:
         self.program = program
         self.rows = rows
+        self._workspace = Workspace()
 
     @abstractmethod
     def batch(self, x: Tensor) -> BatchResult:
@@ -83,11 +84,13 @@ def method_named(name: str) -> Method:
 
 
 @torch.no_grad()
-def expected_counts(program: Program, x: Tensor, statistics: list[Tensor]) -> BatchResult:
+def expected_counts(
+    program: Program, x: Tensor, statistics: list[Tensor], workspace: Workspace
+) -> BatchResult:
     """E-step: one up and one flow pass over x, added to `statistics`; large batches in tiles."""
     total, impossible = 0.0, 0
     for tile in x.split(program.plan.rows_within(LARGEST_TILE)):
-        state = program.evaluate(tile, keep=True)
+        state = program.evaluate(tile, keep=True, workspace=workspace)
         values = program.root_values(state)
         possible = ~torch.isinf(values)
         program.flows(state, statistics)

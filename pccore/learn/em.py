@@ -60,7 +60,7 @@ class FullEM(Learner):
         if self._recent > MOST_COUNTS:
             self._set_aside()
             self._recent = len(x)
-        return expected_counts(self.program, x, self._statistics)
+        return expected_counts(self.program, x, self._statistics, self._workspace)
 
     def _set_aside(self) -> None:
         """Add the counts to the float64 totals before small ones get lost in large ones."""
@@ -79,7 +79,7 @@ class FullEM(Learner):
             self._totals = []
         for bank, statistics in zip(self.program.banks, self._statistics, strict=True):
             if bank.trainable:
-                bank.set(bank.m_step(statistics, self.options.pseudocount))
+                bank.set(bank.m_step(bank.counts(statistics), self.options.pseudocount))
             statistics.zero_()
         self._recent = 0
 
@@ -96,13 +96,13 @@ class OnlineEM(Learner):
         """E-step on the batch and a step towards its M-step."""
         for statistics in self._statistics:
             statistics.zero_()
-        result = expected_counts(self.program, x, self._statistics)
+        result = expected_counts(self.program, x, self._statistics, self._workspace)
         # The batch stands for the whole data, so that the prior weighs the same as in full EM.
         scale = self.rows / max(1, len(x))
+        o = self.options
         for bank, statistics in zip(self.program.banks, self._statistics, strict=True):
             if bank.trainable:
-                target = bank.m_step(statistics.mul_(scale), self.options.pseudocount)
-                bank.set(bank.blend(target, self.options.step))
+                bank.advance(statistics, scale, o.pseudocount, o.step)
         return result
 
 

@@ -44,11 +44,12 @@ class AdamLearner(Learner):
         """One Adam step on the mean negative log-likelihood of the batch."""
         for statistics in self._statistics:
             statistics.zero_()
-        result = expected_counts(self.program, x, self._statistics)
+        result = expected_counts(self.program, x, self._statistics, self._workspace)
         self._optimiser.zero_grad(set_to_none=True)
         banks = self.program.banks
         for n, raw in zip(self._banks, self._raw, strict=True):
-            expected = banks[n].expected_log(banks[n].constrain(raw), self._statistics[n])
+            counts = banks[n].counts(self._statistics[n])
+            expected = banks[n].expected_log(banks[n].constrain(raw), counts)
             (-expected / max(1, len(x))).backward()  # pyright: ignore[reportUnknownMemberType]
         self._optimiser.step()
         with torch.no_grad():

@@ -30,7 +30,7 @@ def normalise(program: Program) -> bool:
     nothing = torch.full((1, len(program.circuit.variables)), torch.nan)
     state = program.evaluate(nothing, keep=True)
     statistics = program.zero_statistics()
-    flows = {size: torch.zeros_like(values) for size, values in state.values.items()}
+    flows = torch.zeros_like(state.values)
     for layer in program.layers:
         number = layer.spec.parameters
         if number is None or isinstance(program.banks[number], LeafBank):
@@ -41,5 +41,5 @@ def normalise(program: Program) -> bool:
         layer.flow(state, flows, statistics[number])
     for bank, shares in zip(program.banks, statistics, strict=True):
         if not isinstance(bank, LeafBank):
-            bank.set(bank.m_step(shares, 0.0))
+            bank.set(bank.m_step(bank.counts(shares), 0.0))
     return True

@@ -88,8 +88,8 @@ class LeafFamily(ABC):
         """S, the number of sufficient statistics."""
 
     @abstractmethod
-    def sufficient_statistics(self, x: Tensor) -> Tensor:
-        """T(x): x [...] inside the support -> [..., S], in the dtype of x."""
+    def sufficient_statistics(self, x: Tensor, dim: int = -1) -> Tensor:
+        """T(x): x [...] inside the support -> [..., S], in the dtype of x; S at `dim`."""
 
     @abstractmethod
     def coefficients(self, params: Tensor) -> Tensor:

@@ -29,9 +29,9 @@ class Binomial(ProbabilityFamily):
         """0 .. trials."""
         return Support("finite", self.trials + 1)
 
-    def sufficient_statistics(self, x: Tensor) -> Tensor:
+    def sufficient_statistics(self, x: Tensor, dim: int = -1) -> Tensor:
         """(n - x, x)."""
-        return torch.stack((self.trials - x, x), -1)
+        return torch.stack((self.trials - x, x), dim)
 
     def log_base(self, x: Tensor) -> Tensor:
         """Log of the binomial coefficient."""

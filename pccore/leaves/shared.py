@@ -35,9 +35,10 @@ class OneHotFamily(LeafFamily):
         """One count per category."""
         return self.categories
 
-    def sufficient_statistics(self, x: Tensor) -> Tensor:
+    def sufficient_statistics(self, x: Tensor, dim: int = -1) -> Tensor:
         """One-hot code."""
-        return torch.nn.functional.one_hot(x.long(), self.categories).to(x.dtype)
+        code = torch.nn.functional.one_hot(x.long(), self.categories).to(x.dtype)
+        return code.movedim(-1, dim)
 
 
 @dataclass(frozen=True)

@@ -87,11 +87,12 @@ def _tile(
     state = program.evaluate(rows, keep=True)
     log_value = program.root_values(state, root)
     flows = program.flows(state, root=root)
-    table = torch.zeros((*rows.shape, states), device=program.device, dtype=program.dtype)
-    moments = torch.zeros((*rows.shape, 2), device=program.device, dtype=program.dtype)
+    count, width = rows.shape
+    table = torch.zeros((width, states, count), device=program.device, dtype=program.dtype)
+    moments = torch.zeros((width, 2, count), device=program.device, dtype=program.dtype)
     unknown = [v for v in range(rows.shape[1]) if v not in program.circuit.scope_of(root)]
-    moments[:, unknown] = torch.nan
-    table[:, unknown] = torch.nan
+    moments[unknown] = torch.nan
+    table[unknown] = torch.nan
     for layer in program.layers:
         if isinstance(layer, LeafLayer):
             layer.expectation(flows, layer.bank.moments, moments)
@@ -100,8 +101,10 @@ def _tile(
                 chances = family.probabilities(layer.bank.values)
                 layer.expectation(flows, _padded(chances, states), table)
     observed = state.observed
-    mean = torch.where(observed, state.x, moments[..., 0])
-    spread = (moments[..., 1] - moments[..., 0].square()).clamp_min(0)
+    first, second = moments.permute(1, 2, 0)  # each [B, V]
+    table = table.permute(2, 0, 1)
+    mean = torch.where(observed, state.x, first)
+    spread = (second - first.square()).clamp_min(0)
     variance = torch.where(observed, 0.0, spread)
     if states:
         grid = torch.arange(states, device=program.device, dtype=program.dtype)

@@ -21,7 +21,8 @@ import torch
 from torch import Tensor
 
 from pccore.compile import Program, compile_circuit
-from pccore.compile.layers import Layer, Pass
+from pccore.compile.layer import Layer
+from pccore.compile.state import Pass
 from pccore.errors import EvidenceError, OptionError
 from pccore.evidence import Evidence, evidence_rows
 from pccore.graph import Circuit, Unit

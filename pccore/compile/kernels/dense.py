@@ -1,17 +1,16 @@
 """Sums as matrix products, in plain torch (CPU and CUDA).
 
-Notation: G groups, B samples, I inputs, O outputs. Values are log-densities, weights are
-linear and non-negative. A sum is computed in the linear domain between a shift by the
-maximum and a logarithm (log-einsum-exp, Peharz et al. 2020, eq. 5); its flow pass is two
-more matrix products (Liu et al. 2024, sec. 3).
+Notation: G groups, I inputs, O outputs, B samples, samples last. Values are log-densities,
+weights are linear and non-negative, [G, O, I]. A sum is computed in the linear domain between a
+shift by the maximum and a logarithm (log-einsum-exp, Peharz et al. 2020, eq. 5); its flow pass is
+two more matrix products (Liu et al. 2024, sec. 3). What the weights learn from is the gradient
+d log S / d w, a plain matrix product; times the weights it is the expected counts.
 
-Where the shifted sum underflows although some child is possible (a zero or tiny weight on
-the largest child), the few rows concerned are redone exactly in log space.
+Where the shifted sum underflows although some child is possible (a zero or tiny weight on the
+largest child), the few columns concerned are redone exactly in log space.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -22,43 +21,37 @@ UNDERFLOW = 1e-30
 EXACT_CHUNK = 2**22
 
 
-@dataclass(frozen=True, slots=True)
-class Shifted:
-    """Children in the linear domain: values = linear * exp(shift), linear in [0, 1].
+def top_of(log_values: Tensor, dim: int) -> Tensor:
+    """Maximum over a dimension, kept; a finite number where everything is impossible."""
+    return log_values.amax(dim, keepdim=True).clamp_min(torch.finfo(log_values.dtype).min)
 
-    linear: [G, B, I]. shift: [G, B, 1], the maximum over I, 0 where that is -inf.
+
+def safe_divisor(log_values: Tensor) -> Tensor:
+    """Log-values to be subtracted: +inf for impossible ones, so that nothing is left of them."""
+    return log_values.masked_fill(torch.isneginf(log_values), torch.inf)
+
+
+def underflows(sums: Tensor) -> bool:
+    """Whether some shifted sum may have lost its digits."""
+    return bool(sums.amin() < UNDERFLOW)
+
+
+def lost_columns(sums: Tensor, reached: Tensor) -> Tensor:
+    """Indices (g, b) as [n, 2] of columns of [G, O, B] where some sum has underflowed.
+
+    reached: [G, O, B], positive where some child with a positive weight is possible; a sum of 0
+    that is not reached is a true zero.
     """
-
-    linear: Tensor
-    shift: Tensor
-
-
-def shifted(log_values: Tensor) -> Shifted:
-    """exp(values - max over the last dimension), with the maximum."""
-    top = log_values.amax(-1, keepdim=True)
-    shift = torch.where(torch.isinf(top), torch.zeros_like(top), top)
-    return Shifted(torch.exp(log_values - shift), shift)
-
-
-def outer(left: Tensor, right: Tensor) -> Tensor:
-    """[G, B, K1], [G, B, K2] -> [G, B, K1 * K2], row-major."""
-    return (left.unsqueeze(-1) * right.unsqueeze(-2)).flatten(-2)
-
-
-def lost_rows(sums: Tensor) -> Tensor:
-    """Indices (g, b) as [n, 2] of rows of [G, B, O] where some sum has underflowed."""
-    if bool((sums >= UNDERFLOW).all()):
-        return torch.empty((0, 2), dtype=torch.long, device=sums.device)
-    return torch.nonzero((sums < UNDERFLOW).any(-1))
+    return torch.nonzero(((sums < UNDERFLOW) & (reached > 0)).any(1))
 
 
 def exact_sum(log_children: Tensor, log_weights: Tensor, groups: Tensor) -> Tensor:
-    """logsumexp over I of children [n, I] + log_weights [G, I, O] at groups [n] -> [n, O]."""
+    """logsumexp over I of children [n, I] + log_weights [G, O, I] at groups [n] -> [n, O]."""
     step = max(1, EXACT_CHUNK // max(1, log_weights.shape[1] * log_weights.shape[2]))
     parts = [
         torch.logsumexp(
-            log_children[start : start + step, :, None] + log_weights[groups[start : start + step]],
-            dim=1,
+            log_children[start : start + step, None] + log_weights[groups[start : start + step]],
+            dim=2,
         )
         for start in range(0, len(groups), step)
     ]
@@ -71,42 +64,70 @@ def exact_flow(
     groups: Tensor,
     log_sums: Tensor,
     flows: Tensor,
-    edge_flows: Tensor | None,
+    gradient: Tensor | None,
 ) -> Tensor:
-    """Flows of the children for rows redone in log space: [n, I].
+    """Flows of the children for columns redone in log space: [n, I].
 
-    log_sums, flows: [n, O] of the sums. edge_flows: [G, I, O], added to where given.
+    log_sums, flows: [n, O] of the sums. gradient: [G, O, I], added to where given; edges of
+    weight zero get none.
     """
     step = max(1, EXACT_CHUNK // max(1, log_weights.shape[1] * log_weights.shape[2]))
-    safe = torch.where(torch.isinf(log_sums), torch.zeros_like(log_sums), log_sums)
+    below = safe_divisor(log_sums)
     parts: list[Tensor] = []
     for start in range(0, len(groups), step):
         rows = slice(start, start + step)
-        share = torch.exp(
-            log_children[rows, :, None] + log_weights[groups[rows]] - safe[rows, None, :]
-        )
-        flow = share * torch.where(torch.isinf(log_sums), 0.0, flows)[rows, None, :]
-        parts.append(flow.sum(-1))
-        if edge_flows is not None:
-            edge_flows.index_add_(0, groups[rows], flow)
+        chosen = log_weights[groups[rows]]
+        share = torch.exp(log_children[rows, None] + chosen - below[rows, :, None])
+        flow = share * flows[rows, :, None]
+        parts.append(flow.sum(1))
+        if gradient is not None:
+            smallest = torch.finfo(chosen.dtype).tiny
+            per_weight = flow / torch.exp(chosen).clamp_min(smallest)
+            gradient.index_add_(0, groups[rows], per_weight)
     return torch.cat(parts)
 
 
-def max_sum(log_children: Tensor, log_weights: Tensor) -> Tensor:
-    """max over I of children [G, B, I] + log_weights [G, I, O] -> [G, B, O]."""
-    groups, inputs, outputs = log_weights.shape
-    samples = log_children.shape[1]
-    result = log_children.new_empty(groups, samples, outputs)
-    # Tiles over groups first, then samples: each reads its weights once, in memory order.
-    per_tile = max(1, EXACT_CHUNK // max(1, inputs * outputs))
-    group_step = max(1, min(groups, per_tile))
-    sample_step = max(1, per_tile // group_step)
+def max_sum(log_children: Tensor, log_weights: Tensor, out: Tensor) -> None:
+    """max over I of children [G, I, B] + log_weights [G, O, I] -> out [G, O, B]."""
+    groups, outputs, inputs = log_weights.shape
+    samples = log_children.shape[2]
+    per_tile = max(1, EXACT_CHUNK // max(1, inputs * samples))
+    group_step = max(1, min(groups, per_tile // outputs))
+    output_step = max(1, min(outputs, per_tile // group_step))
     for g in range(0, groups, group_step):
-        weights = log_weights[g : g + group_step, None]
-        for b in range(0, samples, sample_step):
-            part = log_children[g : g + group_step, b : b + sample_step, :, None]
-            result[g : g + group_step, b : b + sample_step] = (part + weights).amax(2)
-    return result
+        children = log_children[g : g + group_step, None]
+        for o in range(0, outputs, output_step):
+            part = log_weights[g : g + group_step, o : o + output_step, :, None]
+            out[g : g + group_step, o : o + output_step] = (children + part).amax(2)
+
+
+def weighted_log_sum(values: Tensor, log_weights: Tensor, dim: int) -> Tensor:
+    """logsumexp of values + log_weights over a dimension; `values` is overwritten.
+
+    The weights meet values near 0: next to a log-value of -1000 their digits would be lost, and
+    a chain of a thousand sums would drift.
+    """
+    top = top_of(values, dim)
+    values.sub_(top).add_(log_weights)
+    second = top_of(values, dim)
+    total = values.sub_(second).exp_().sum(dim).log_()
+    return total.add_(second.squeeze(dim)).add_(top.squeeze(dim))
+
+
+def shares(values: Tensor, log_weights: Tensor, flow: Tensor, dim: int) -> Tensor:
+    """The flow of a sum divided among its terms by w exp(value); `values` is overwritten.
+
+    The terms are added up once more instead of read from the sums' log-values, whose rounding
+    would change the amount of flow from layer to layer.
+    """
+    values.sub_(top_of(values, dim)).add_(log_weights)
+    values.sub_(top_of(values, dim)).exp_()
+    return values.mul_(ratio(flow, values.sum(dim)).unsqueeze(dim))
+
+
+def ratio(flow: Tensor, sums: Tensor) -> Tensor:
+    """flow / sums, 0 where a sum is too small to tell."""
+    return torch.where(sums < UNDERFLOW, 0.0, flow / sums)
 
 
 def draw(log_scores: Tensor, generator: torch.Generator | None) -> Tensor:

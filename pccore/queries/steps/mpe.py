@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from pccore.compile.layers import Layer, Pass
+from pccore.compile.layer import Layer
+from pccore.compile.state import Pass
 from pccore.errors import EvidenceError
 from pccore.graph import LeafGroup, Unit
 from pccore.queries.steps import leaves

@@ -1,0 +1,80 @@
+"""The contract of a parameter bank: like parameters together, ready for the layers."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+
+class ParameterBank(Protocol):
+    """What the learners need of a bank.
+
+    Its statistics are what the flow pass adds up, in the form that is cheapest there; `counts`
+    turns them into expected counts.
+    """
+
+    ids: tuple[str, ...]
+    values: Tensor
+
+    @property
+    def trainable(self) -> bool:
+        """Whether learning may change the values."""
+        ...
+
+    def set(self, values: Tensor) -> None:
+        """Replace the values (same shape) and everything derived from them."""
+        ...
+
+    def zero_statistics(self) -> Tensor:
+        """A zero accumulator for the flow pass."""
+        ...
+
+    def counts(self, statistics: Tensor) -> Tensor:
+        """Expected counts, in the shape of the values (of leaves: expected statistics)."""
+        ...
+
+    def m_step(self, counts: Tensor, pseudocount: float) -> Tensor:
+        """New values from expected counts."""
+        ...
+
+    def advance(self, statistics: Tensor, scale: float, pseudocount: float, step: float) -> None:
+        """Move the values by `step` towards the m-step of `scale` times the statistics, in
+        expectation parameters (Peharz et al. 2020, eqs. 8 and 9); overwrites the statistics."""
+        ...
+
+    def constrain(self, raw: Tensor) -> Tensor:
+        """Legal values from unconstrained reals, differentiable."""
+        ...
+
+    def unconstrain(self) -> Tensor:
+        """Unconstrained reals that `constrain` maps to the current values."""
+        ...
+
+    def expected_log(self, values: Tensor, counts: Tensor) -> Tensor:
+        """Expected complete log-likelihood at `values`, a differentiable scalar.
+
+        Its gradient at the current values is the gradient of the log-likelihood.
+        """
+        ...
+
+    def export(self) -> dict[str, Tensor]:
+        """Tensors by parameter id in the layout of the store."""
+        ...
+
+
+def row_major(tensor: Tensor) -> Tensor:
+    """The tensor with row-major strides, dimensions of size 1 included.
+
+    Matrix products take other paths, and round differently, where the stride of a
+    dimension of size 1 differs; a resumed run must not.
+    """
+    strides: list[int] = []
+    width = 1
+    for size in reversed(tensor.shape):
+        strides.append(width)
+        width *= size
+    if tensor.stride() == tuple(reversed(strides)):
+        return tensor
+    return torch.empty(tensor.shape, dtype=tensor.dtype, device=tensor.device).copy_(tensor)

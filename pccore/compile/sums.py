@@ -1,0 +1,287 @@
+"""Sum layers: dense sums over concatenated inputs, over all pairs of two inputs, and mixtures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pccore.compile.buffers import ALL
+from pccore.compile.kernels import dense
+from pccore.compile.layer import BankRows, InnerLayer
+from pccore.compile.plan import LayerSpec
+from pccore.compile.state import Choice, Pass
+from pccore.compile.weight_bank import WeightBank
+
+
+@dataclass(frozen=True, slots=True)
+class Children:
+    """Children in the linear domain: exp(log-values) = linear * exp(shift).
+
+    linear: [G, I, B], in [0, 1]. shift: [G, 1, B]. factors: the two sides of pairs, [G, K, B].
+    """
+
+    linear: Tensor
+    shift: Tensor
+    factors: tuple[Tensor, Tensor] | None = None
+
+
+class SumLayer(InnerLayer):
+    """Dense sums: children [G, I, B], weights [G, O, I]; subclasses say what children are."""
+
+    def __init__(
+        self, number: int, spec: LayerSpec, device: torch.device, bank: WeightBank
+    ) -> None:
+        super().__init__(number, spec, device)
+        self.bank = bank
+        self.rows = BankRows(spec.rows, device)
+
+    def children(self, state: Pass, part: slice) -> Children:
+        """The children in the linear domain, in the workspace."""
+        raise NotImplementedError
+
+    def log_children(self, values: Tensor, part: slice = ALL) -> Tensor:
+        """Log-values of the children [G, I, B]."""
+        raise NotImplementedError
+
+    def log_children_at(self, values: Tensor, groups: Tensor, samples: Tensor) -> Tensor:
+        """Log-values of the children at (groups, samples): [n, I]."""
+        raise NotImplementedError
+
+    def add_flow(self, flows: Tensor, flow: Tensor, children: Children, part: slice) -> None:
+        """Add flows [G, I, B] of the children to those of the inputs."""
+        raise NotImplementedError
+
+    def descend(self, choice: Choice, groups: Tensor, samples: Tensor, picked: Tensor) -> None:
+        """Activate child `picked` [n] of the sums at (groups, samples)."""
+        raise NotImplementedError
+
+    @property
+    def _work(self) -> int:
+        """Numbers that one sample of one group needs."""
+        return max(1, self.spec.work // len(self.spec.groups))
+
+    def up(self, state: Pass, keep: bool) -> None:
+        """log(W exp(children - shift)) + shift."""
+        whole = self.read(state.values)
+        name = f"sums {self.number}" if keep else "sums"
+        all_sums = state.workspace.take(name, tuple(whole.shape), whole)
+        if keep:
+            state.kept[self.number] = all_sums
+        for part in self.parts(self._work * state.samples):
+            children = self.children(state, part)
+            weights = self.rows.of(self.bank.linear, part)
+            out, sums = whole[part], all_sums[part]
+            torch.bmm(weights, children.linear, out=sums)
+            torch.log(sums, out=out)
+            out += children.shift
+            if self.bank.log_scale is not None:
+                out += self.rows.of(self.bank.log_scale, part)
+            if dense.underflows(sums):
+                self._redo(state, part, sums, out)
+
+    def _redo(self, state: Pass, part: slice, sums: Tensor, out: Tensor) -> None:
+        """Compute columns whose sums have underflowed in log space."""
+        possible = (self.log_children(state.values, part) > -torch.inf).to(sums.dtype)
+        positive = (self.rows.of(self.bank.linear, part) > 0).to(sums.dtype)
+        lost = dense.lost_columns(sums, torch.bmm(positive, possible))
+        if len(lost):
+            groups, samples = lost.unbind(-1)
+            children = self.log_children_at(state.values, groups + part.start, samples)
+            log_weights = self.rows.of(self.bank.log_weights, part)
+            out[groups, :, samples] = dense.exact_sum(children, log_weights, groups)
+
+    def up_max(self, state: Pass) -> None:
+        """Maximum instead of sum."""
+        for part in self.parts(self._work * state.samples):
+            children = self.log_children(state.values, part)
+            log_weights = self.rows.of(self.bank.log_weights, part)
+            dense.max_sum(children, log_weights, self.read(state.values, part))
+
+    def flow(self, state: Pass, flows: Tensor, statistics: Tensor | None) -> None:
+        """Child flow = linear child * (W^T ratio) with ratio = flow / sum."""
+        for part in self.parts(self._work * state.samples):
+            children = self.children(state, part)
+            incoming = self.read(flows, part)
+            sums = state.kept[self.number][part]
+            lost = None
+            if dense.underflows(sums):
+                ratio = dense.ratio(incoming, sums)
+                reached = self.read(state.values, part) > -torch.inf
+                lost = dense.lost_columns(sums, reached)
+                ratio[lost[:, 0], :, lost[:, 1]] = 0
+            else:
+                ratio = torch.div(incoming, sums)
+            if statistics is not None:
+                self.rows.add_product(statistics, ratio, children.linear.mT, part)
+            outgoing = state.workspace.take("back", tuple(children.linear.shape), incoming)
+            torch.bmm(self.rows.of(self.bank.linear, part).mT, ratio, out=outgoing)
+            outgoing *= children.linear
+            if lost is not None and len(lost):
+                self._redo_flow(state, part, lost, incoming, outgoing, statistics)
+            self.add_flow(flows, outgoing, children, part)
+
+    def _redo_flow(
+        self,
+        state: Pass,
+        part: slice,
+        lost: Tensor,
+        incoming: Tensor,
+        outgoing: Tensor,
+        statistics: Tensor | None,
+    ) -> None:
+        """Flows of the columns that are computed in log space, and what their weights learn."""
+        groups, samples = lost.unbind(-1)
+        children = self.log_children_at(state.values, groups + part.start, samples)
+        sums = self.read(state.values, part)[groups, :, samples]
+        log_weights = self.rows.of(self.bank.log_weights, part)
+        gradient = None if statistics is None else torch.zeros_like(log_weights)
+        outgoing[groups, :, samples] = dense.exact_flow(
+            children, log_weights, groups, sums, incoming[groups, :, samples], gradient
+        )
+        if statistics is not None and gradient is not None:
+            if self.bank.log_scale is not None:  # with respect to the scaled weights
+                gradient *= torch.exp(self.rows.of(self.bank.log_scale, part))
+            self.rows.add(statistics, gradient, part)
+
+    def choose(self, state: Pass, choice: Choice) -> None:
+        """Pick one child for each active sum: sampled by its share, or the largest."""
+        groups, samples, units = self.active(choice)
+        log_weights = self.rows.of(self.bank.log_weights)
+        step = max(1, dense.EXACT_CHUNK // max(1, log_weights.shape[2]))
+        for start in range(0, len(groups), step):
+            part = slice(start, start + step)
+            children = self.log_children_at(state.values, groups[part], samples[part])
+            scores = children + log_weights[groups[part], units[part]]
+            picked = dense.draw(scores, choice.generator)
+            self.descend(choice, groups[part], samples[part], picked)
+
+
+def _exp_of(state: Pass, name: str, log_values: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+    """(exp(values - top), top) over a dimension, in the workspace."""
+    top = dense.top_of(log_values, dim)
+    linear = state.workspace.take(name, tuple(log_values.shape), log_values)
+    torch.sub(log_values, top, out=linear)
+    return linear.exp_(), top
+
+
+class DenseLayer(SumLayer):
+    """Sums over the concatenated units of their inputs."""
+
+    def children(self, state: Pass, part: slice) -> Children:
+        """Shifted by the largest input."""
+        linear, shift = _exp_of(state, "children", self.log_children(state.values, part), 1)
+        return Children(linear, shift)
+
+    def log_children(self, values: Tensor, part: slice = ALL) -> Tensor:
+        """Concatenated inputs."""
+        return self.inputs.concatenated(values, part)
+
+    def log_children_at(self, values: Tensor, groups: Tensor, samples: Tensor) -> Tensor:
+        """Concatenated inputs at (groups, samples)."""
+        return torch.cat(self.inputs.at(values, groups, samples), -1)
+
+    def add_flow(self, flows: Tensor, flow: Tensor, children: Children, part: slice) -> None:
+        """Each input has its rows."""
+        self.inputs.add_concatenated(flows, flow, part)
+
+    def descend(self, choice: Choice, groups: Tensor, samples: Tensor, picked: Tensor) -> None:
+        """The child is a unit of one of the inputs."""
+        self.inputs.activate(choice.active, groups, samples, picked)
+
+
+class EinsumLayer(SumLayer):
+    """Sums over all pairs of units of two inputs: products fused in, never stored."""
+
+    def children(self, state: Pass, part: slice) -> Children:
+        """Outer product of the two sides, each shifted by its largest unit."""
+        if self.inputs.uniform:
+            stacked = self.inputs.stacked(state.values, part)
+            linear, top = _exp_of(state, "sides", stacked, 2)
+            left, right = linear.unbind(1)
+            shift = top.sum(1)
+        else:
+            first, second = self.inputs.columns
+            left, left_top = _exp_of(state, "left", first.read(state.values, part), 1)
+            right, right_top = _exp_of(state, "right", second.read(state.values, part), 1)
+            shift = left_top + right_top
+        shape = (left.shape[0], left.shape[1], right.shape[1], left.shape[2])
+        pairs = state.workspace.take("children", shape, left)
+        torch.mul(left.unsqueeze(2), right.unsqueeze(1), out=pairs)
+        return Children(pairs.flatten(1, 2), shift, (left, right))
+
+    def log_children(self, values: Tensor, part: slice = ALL) -> Tensor:
+        """All pairwise sums of log-values."""
+        left, right = (column.read(values, part) for column in self.inputs.columns)
+        return (left.unsqueeze(2) + right.unsqueeze(1)).flatten(1, 2)
+
+    def log_children_at(self, values: Tensor, groups: Tensor, samples: Tensor) -> Tensor:
+        """All pairwise sums of log-values at (groups, samples)."""
+        left, right = self.inputs.at(values, groups, samples)
+        return (left.unsqueeze(-1) + right.unsqueeze(-2)).flatten(-2)
+
+    def add_flow(self, flows: Tensor, flow: Tensor, children: Children, part: slice) -> None:
+        """Pair flows, summed over the other side for each side."""
+        assert children.factors is not None
+        grid = flow.unflatten(1, (children.factors[0].shape[1], -1))
+        self.inputs.columns[0].add(flows, grid.sum(2), part)
+        self.inputs.columns[1].add(flows, grid.sum(1), part)
+
+    def descend(self, choice: Choice, groups: Tensor, samples: Tensor, picked: Tensor) -> None:
+        """The child is a pair."""
+        width = self.inputs.sizes[1]
+        for j, index in enumerate((picked // width, picked % width)):
+            self.inputs.activate_column(j, choice.active, groups, samples, index)
+
+
+class MixLayer(InnerLayer):
+    """Elementwise sums of n inputs: unit k mixes unit k of each, weights [G, K, n]."""
+
+    def __init__(
+        self, number: int, spec: LayerSpec, device: torch.device, bank: WeightBank
+    ) -> None:
+        super().__init__(number, spec, device)
+        self.bank = bank
+        self.rows = BankRows(spec.rows, device)
+
+    def _parts(self, state: Pass) -> Iterator[tuple[slice, Tensor, Tensor]]:
+        """Parts, with a copy of the inputs' values [G, n, K, B] and the log-weights."""
+        for part in self.parts(self.spec.size * len(self.inputs.sizes) * state.samples):
+            values = self.inputs.stacked(state.values, part)
+            copy = state.workspace.take("scores", tuple(values.shape), values).copy_(values)
+            yield part, copy, self.rows.of(self.bank.log_weights, part).mT.unsqueeze(-1)
+
+    def up(self, state: Pass, keep: bool) -> None:
+        """Log-sum-exp over the inputs; n is small, so this stays in log space."""
+        for part, values, log_weights in self._parts(state):
+            out = self.read(state.values, part)
+            out.copy_(dense.weighted_log_sum(values, log_weights, 1))
+
+    def up_max(self, state: Pass) -> None:
+        """Maximum over the inputs."""
+        for part, values, log_weights in self._parts(state):
+            self.read(state.values, part).copy_((values + log_weights).amax(1))
+
+    def flow(self, state: Pass, flows: Tensor, statistics: Tensor | None) -> None:
+        """Each input receives its share."""
+        for part, values, log_weights in self._parts(state):
+            share = dense.shares(values, log_weights, self.read(flows, part), 1)
+            if statistics is not None:
+                weights = self.rows.of(self.bank.linear, part)
+                gradient = share.sum(3).mT / weights.clamp_min(torch.finfo(weights.dtype).tiny)
+                self.rows.add(statistics, gradient, part)
+            self.inputs.add_stacked(flows, share, part)
+
+    def choose(self, state: Pass, choice: Choice) -> None:
+        """Pick one input; the unit index stays."""
+        groups, samples, units = self.active(choice)
+        log_weights = self.rows.of(self.bank.log_weights)
+        step = max(1, dense.EXACT_CHUNK // max(1, self.spec.size * len(self.inputs.sizes)))
+        for start in range(0, len(groups), step):
+            g, b, k = (column[start : start + step] for column in (groups, samples, units))
+            values = torch.stack(self.inputs.at(state.values, g, b), 1)  # [n, inputs, K]
+            scores = values.gather(2, k[:, None, None].expand(-1, values.shape[1], 1)).squeeze(2)
+            picked = dense.draw(scores + log_weights[g, k], choice.generator)
+            self.inputs.activate(choice.active, g, b, picked * self.spec.size + k)

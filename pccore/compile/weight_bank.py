@@ -1,0 +1,112 @@
+"""Weights of dense sums and of mixing layers: one block for each parameter, stacked."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from pccore.compile.bank import row_major
+
+#: Weights above this are scaled before they meet the reciprocal of a small sum.
+LARGE_WEIGHT = 1e6
+#: Numbers that one step of `advance` works on: a few passes over what stays in the cache.
+CHUNK = 2**19
+
+
+class WeightBank:
+    """Sum weights [rows, size, inputs], in the layout of the store.
+
+    The statistics are gradients d log S / d linear, a plain matrix product in the flow pass.
+    values = linear * exp(log_scale): matrix products take `linear`, which cannot make them
+    overflow; log_scale [rows, size, 1] is None where nothing had to be scaled.
+    """
+
+    def __init__(
+        self,
+        ids: tuple[str, ...],
+        stored: list[Tensor],
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        self.ids = ids
+        self._dtypes = [tensor.dtype for tensor in stored]
+        self.set(torch.stack([tensor.to(dtype) for tensor in stored]).to(device))
+
+    @property
+    def trainable(self) -> bool:
+        """Weights always learn."""
+        return True
+
+    def set(self, values: Tensor) -> None:
+        """Replace the weights; the log-weights follow when next asked for."""
+        self.values = row_major(values)
+        self._log: Tensor | None = None
+        self.linear = self.values
+        self.log_scale: Tensor | None = None
+        if float(self.values.max()) > LARGE_WEIGHT:
+            scale = self.values.amax(2, keepdim=True).clamp_min(1.0)
+            self.linear = self.values / scale
+            self.log_scale = torch.log(scale)
+
+    @property
+    def log_weights(self) -> Tensor:
+        """log of the weights, -inf for zeros; computed at first use."""
+        log = self._log
+        if log is None:
+            log = torch.log(self.values)
+            self._log = log
+        return log
+
+    def zero_statistics(self) -> Tensor:
+        """[rows, size, inputs]."""
+        return torch.zeros_like(self.values)
+
+    def counts(self, statistics: Tensor) -> Tensor:
+        """Weight times gradient."""
+        return statistics * self.linear
+
+    def m_step(self, counts: Tensor, pseudocount: float) -> Tensor:
+        """Normalised counts, the pseudocount spread over a sum's edges.
+
+        Sums without any count keep their weights.
+        """
+        smoothed = counts + pseudocount / counts.shape[2]
+        total = smoothed.sum(2, keepdim=True)
+        return torch.where(total > 0, smoothed / total.clamp_min(1e-30), self.values)
+
+    def advance(self, statistics: Tensor, scale: float, pseudocount: float, step: float) -> None:
+        """Linear in the weights (EiNet paper, eq. 8), in place and in parts: each number is
+        fetched from memory once."""
+        rows, size, inputs = self.values.shape
+        per_part = max(1, CHUNK // (size * inputs))
+        for start in range(0, rows, per_part):
+            part = slice(start, start + per_part)
+            values, counts = self.values[part], statistics[part]
+            counts *= self.linear[part]
+            total = counts.sum(2, keepdim=True).mul_(scale).add_(pseudocount)
+            gain = torch.where(total > 0, step / total.clamp_min(1e-30), 0.0)
+            values *= torch.where(total > 0, 1.0 - step, 1.0)
+            values.addcmul_(counts, gain * scale)
+            if pseudocount:
+                values += gain * (pseudocount / inputs)
+        self.set(self.values)
+
+    def constrain(self, raw: Tensor) -> Tensor:
+        """Softmax over the edges of each sum."""
+        return torch.softmax(raw, 2)
+
+    def unconstrain(self) -> Tensor:
+        """Log-weights, floored at log 1e-12."""
+        return torch.log(self.values.clamp_min(1e-12))
+
+    def expected_log(self, values: Tensor, counts: Tensor) -> Tensor:
+        """sum of counts * log weight (terms without count add nothing)."""
+        return torch.special.xlogy(counts, values).sum()
+
+    def export(self) -> dict[str, Tensor]:
+        """Weights as [size, inputs] by id."""
+        rows = self.values.detach().cpu()
+        return {
+            name: row.to(dtype).contiguous().clone()
+            for name, row, dtype in zip(self.ids, rows, self._dtypes, strict=True)
+        }
