@@ -89,5 +89,9 @@ class NotFoundError(PCError, LookupError):
     """No model, dataset, structure or format has this name."""
 
 
+class MemoryLimitError(PCError, MemoryError):
+    """What was asked for does not fit into the memory of the device or into its budget."""
+
+
 class RunError(PCError, RuntimeError):
     """A run directory is missing, unreadable or in use."""

@@ -8,8 +8,8 @@ from typing import Any
 
 from pccore.check import check as check_circuit
 from pccore.cli.output import clean, emit, listing, pairs
-from pccore.cli.support import check_target
-from pccore.errors import EvidenceError
+from pccore.cli.support import check_target, compiled
+from pccore.errors import EvidenceError, ParameterError
 from pccore.files import load_model, save_model
 from pccore.graph import Circuit
 
@@ -43,6 +43,7 @@ def info(options: argparse.Namespace) -> int:
     for group in circuit.groups:
         if group.kind == "leaf":
             leaves[group.family.name] += group.size
+    memory = _memory(circuit, options)
     title, story = (str(circuit.meta.get(key, "")) for key in ("title", "story"))
     payload: dict[str, Any] = {
         "variables": circuit.variables,
@@ -50,6 +51,7 @@ def info(options: argparse.Namespace) -> int:
         "properties": properties,
         "roots": len(circuit.roots),
         "leaves": dict(leaves),
+        "memory": memory,
         "title": title,
         "story": story,
     }
@@ -61,10 +63,29 @@ def info(options: argparse.Namespace) -> int:
             *sizes(circuit).items(),
             ("leaves", ", ".join(f"{n} {name}" for name, n in leaves.items())),
             *((p.replace("_", " "), verdicts[p]) for p in PROPERTIES),
+            *(
+                (f"memory to {what}", f"{memory[what] / 2**20:.0f} MiB for batches of {batch}")
+                for batch in ([options.batch] if memory else [])
+                for what in ("evaluate", "train")
+            ),
         ]
     )
     emit(options, payload, [*lines, *([clean(story)] if story else [])])
     return 0
+
+
+def _memory(circuit: Circuit, options: argparse.Namespace) -> dict[str, int]:
+    """Bytes that the engine will hold at its peak, besides Python and torch; nothing for a circuit
+    that cannot be compiled."""
+    try:
+        program = compiled(circuit, options)
+    except ParameterError:
+        return {}
+    tasks = {"evaluate": False, "train": True}
+    return {"batch": options.batch} | {
+        task: program.needs(options.batch, training=training).total
+        for task, training in tasks.items()
+    }
 
 
 def _domains(circuit: Circuit) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
@@ -102,6 +103,12 @@ def _models(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: i
     ):
         parser = _command(commands, name, f"models:{name}", text)
         parser.add_argument("model", metavar="MODEL")
+        if name == "info":
+            parser.add_argument(
+                "--batch", type=whole(1, 2**31), default=100, help="rows of a batch, for memory"
+            )
+            _computing(parser)
+            _precision(parser)
     parser = _command(
         commands, "convert", "models:convert", "write a model in another format (by its ending)"
     )
@@ -251,6 +258,9 @@ def _data_split(parser: Parser) -> None:
 def _computing(parser: Parser, device: str | None = "cpu") -> None:
     parser.add_argument("--device", default=device, help="cpu, cuda, cuda:1, ... (default: cpu)")
     parser.add_argument("--threads", type=whole(1, 4096), metavar="N", help="CPU threads")
+    parser.add_argument(
+        "--memory", type=size, metavar="SIZE", help="for buffers, as 500M or 2G; tiles follow it"
+    )
 
 
 def _precision(parser: Parser) -> None:
@@ -260,6 +270,16 @@ def _precision(parser: Parser) -> None:
         default="auto",
         help="auto: that of the model's parameters",
     )
+
+
+def size(text: str) -> int:
+    """Bytes, from a number with an optional K, M or G (powers of 1024)."""
+    digits = text.rstrip("bB").upper()
+    power = "KMG".find(digits[-1:]) + 1 if digits[-1:] else 0
+    number = digits[:-1] if power else digits
+    if not re.fullmatch(r"\d{1,12}(\.\d{1,6})?", number) or float(number) <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 500M or 2G")
+    return max(1, int(float(number) * 1024**power))
 
 
 def whole(low: int, high: int) -> Callable[[str], int]:

@@ -52,14 +52,14 @@ def domains(circuit: Circuit) -> list[Support]:
 
 
 def compiled(circuit: Circuit, options: argparse.Namespace) -> Program:
-    """The program for --device, --threads and --precision."""
+    """The program for --device, --threads, --memory and --precision."""
     device = device_of(options.device)
     use_threads(options.threads)
     dtype = {"float32": torch.float32, "float64": torch.float64}.get(options.precision)
     if dtype is None:
         double = any(tensor.dtype == torch.float64 for tensor in circuit.params.values())
         dtype = torch.float64 if double else torch.float32
-    return compile_circuit(circuit, device, dtype)
+    return compile_circuit(circuit, device, dtype, options.memory)
 
 
 def device_of(text: str) -> str:

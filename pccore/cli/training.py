@@ -105,6 +105,7 @@ def _begin(run: RunDirectory, options: argparse.Namespace) -> tuple[RunDirectory
         train_options=train_options,
         device=options.device or "cpu",
         threads=options.threads,
+        memory=options.memory,
         title=options.title,
     )
     return run, dataset
@@ -147,6 +148,7 @@ def _continue(run: RunDirectory, options: argparse.Namespace) -> Dataset:
         train_options=to_dict(train_options),
         device=options.device or config.device,
         threads=options.threads or config.threads,
+        memory=options.memory or config.memory,
     )
     if changed != config:
         run.write_config(changed)

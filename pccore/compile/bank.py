@@ -23,6 +23,16 @@ class ParameterBank(Protocol):
         """Whether learning may change the values."""
         ...
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the values and what is derived from them."""
+        ...
+
+    @property
+    def learning_bytes(self) -> int:
+        """Bytes that a learner needs besides: statistics, and what its update takes."""
+        ...
+
     def set(self, values: Tensor) -> None:
         """Replace the values (same shape) and everything derived from them."""
         ...

@@ -35,6 +35,16 @@ class EdgeBank:
         """Weights always learn."""
         return True
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the weights, the log-weights and the sum of each edge."""
+        return 2 * self.values.nbytes + self._sum.nbytes
+
+    @property
+    def learning_bytes(self) -> int:
+        """The statistics, and the smoothed and the new weights of an update."""
+        return 4 * self.values.nbytes
+
     def set(self, values: Tensor) -> None:
         """Replace the weights."""
         self.values = values.contiguous()

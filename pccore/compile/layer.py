@@ -17,7 +17,13 @@ from pccore.compile.state import Choice, Pass
 
 #: Numbers that a layer works on at once: what stays in the cache of a CPU, and much more where
 #: thousands of cores want work.
-CHUNK = {"cpu": 2**20, "cuda": 2**27}
+CPU_CHUNK = 2**20
+GPU_CHUNK = 2**27
+
+
+def chunk_for(device: str) -> int:
+    """Numbers that a layer works on at once on this type of device."""
+    return CPU_CHUNK if device == "cpu" else GPU_CHUNK
 
 
 class Layer:
@@ -28,7 +34,7 @@ class Layer:
         self.spec = spec
         self.device = device
         self.slots = slice(spec.slot, spec.slot + len(spec.groups))
-        self.chunk = CHUNK.get(device.type, CHUNK["cuda"])
+        self.chunk = chunk_for(device.type)
 
     def read(self, buffer: Tensor, part: slice = ALL) -> Tensor:
         """This layer's rows as [G, K, B], a view; [1, units, B] for groups of several sizes."""

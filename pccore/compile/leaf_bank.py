@@ -15,9 +15,16 @@ IMPOSSIBLE = -1e30
 SHIFT_ERROR = 0.02
 
 
+#: Numbers that one step of `advance` works on in a table: a few passes over what is in the cache.
+CHUNK = 2**19
+
+
 class LeafBank:
     """Leaf parameters [rows, d, K, *P] with their coefficients [rows, K, d * S].
 
+    Families whose states are looked up (`gathers`) have a table instead: one row of K
+    log-probabilities for each (row, variable, state), and a last row of zeros that missing values
+    point to; their values lie in the same order.
     shift: [rows, d, 1] or [rows, d, K], None for families that do not shift; parameters:
     those of x - shift, which coefficients and statistics belong to.
     """
@@ -41,14 +48,36 @@ class LeafBank:
         """Indicators do not learn."""
         return self.family.trainable
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the parameters and the coefficients."""
+        moved = 0 if self.parameters is self.values else self.parameters.nbytes
+        return self.values.nbytes + moved + self.coefficients.nbytes
+
+    @property
+    def learning_bytes(self) -> int:
+        """The statistics; tables are updated in parts, others make new parameters."""
+        if not self.trainable:
+            return 0
+        fresh = 0 if self.gathers else 4 * self.values.nbytes
+        return self.coefficients.nbytes + fresh
+
     def set(self, values: Tensor) -> None:
         """Replace the parameters and recompute shift and coefficients."""
-        values = row_major(values)
-        self.values = values
         self._best: Tensor | None = None
         self._moments: Tensor | None = None
-        rows, _, units = values.shape[:3]
         self.shift: Tensor | None = None
+        rows, _, units = values.shape[:3]
+        if self.gathers:
+            if values.ndim == 4:  # probabilities of states, in the order of the table
+                values = row_major(values.movedim(3, 2)).movedim(2, 3)
+            self.values = self.parameters = values
+            count = values.shape[1] * rows * self.family.num_statistics
+            self.coefficients = values.new_empty(count + 1, units)
+            self.coefficients[-1] = 0
+            self._table(self.coefficients).copy_(self.family.coefficients(values))
+            return
+        self.values = values = row_major(values)
         local = values
         if self.family.recentred(values, values.new_zeros(())) is not None:
             # Work on x - shift: squares of large numbers would cost the digits that matter.
@@ -62,14 +91,13 @@ class LeafBank:
                 local = self._recentred(values, means)
         self.parameters = local
         coefficients = self.family.coefficients(local)  # [rows, d, K, S]
-        if self.gathers:
-            # One table row of K log-probabilities for each (row, variable, state), and a
-            # last row of zeros that missing values point to.
-            table = coefficients.movedim(3, 2).reshape(-1, units)
-            self.coefficients = torch.cat([table, table.new_zeros(1, units)])
-        else:
-            matrix = coefficients.transpose(1, 2).reshape(rows, units, -1)
-            self.coefficients = row_major(matrix.clamp_min(IMPOSSIBLE))
+        matrix = coefficients.transpose(1, 2).reshape(rows, units, -1)
+        self.coefficients = row_major(matrix.clamp_min(IMPOSSIBLE))
+
+    def _table(self, table: Tensor) -> Tensor:
+        """The entries of a table as [rows, d, K, S], a view."""
+        rows, d = self.values.shape[:2]
+        return table[:-1].unflatten(0, (rows, d, -1)).movedim(2, 3)
 
     @property
     def best(self) -> Tensor:
@@ -108,23 +136,39 @@ class LeafBank:
         """Expected sufficient statistics, [rows, d, K, S]."""
         rows, d, units = self.values.shape[:3]
         if self.gathers:
-            return statistics[:-1].reshape(rows, d, -1, units).movedim(2, 3)
+            return self._table(statistics)
         return statistics.reshape(rows, units, d, -1).transpose(1, 2)
 
     def m_step(self, counts: Tensor, pseudocount: float) -> Tensor:
         """The family's update; entries that no sample reached keep their parameters."""
+        return self._m_step(counts, pseudocount, self.values)
+
+    def _m_step(self, counts: Tensor, pseudocount: float, values: Tensor) -> Tensor:
         updated = self.family.m_step(counts, pseudocount)
         if self.shift is not None:
             updated = self._recentred(updated, -self.shift)
         # Every family's statistics are zero exactly where the flow was.
         reached = counts.abs().sum(-1) > 0
         reached = reached.reshape(reached.shape + (1,) * len(self.family.parameter_shape))
-        return torch.where(reached, updated, self.values)
+        return torch.where(reached, updated, values)
 
     def advance(self, statistics: Tensor, scale: float, pseudocount: float, step: float) -> None:
         """Linear in the family's expectation parameters (EiNet paper, eq. 9)."""
-        target = self.m_step(self.counts(statistics.mul_(scale)), pseudocount)
-        self.set(self.family.blend(self.values, target, step))
+        counts = self.counts(statistics)
+        if not self.gathers:
+            target = self._m_step(counts.mul_(scale), pseudocount, self.values)
+            self.set(self.family.blend(self.values, target, step))
+            return
+        # Tables are large: in parts, so that each number is fetched from memory once.
+        logs = self._table(self.coefficients)
+        per_part = max(1, CHUNK // counts[0].numel())
+        for start in range(0, len(counts), per_part):
+            part = slice(start, start + per_part)
+            values = self.values[part]
+            target = self._m_step(counts[part].mul_(scale), pseudocount, values)
+            values.copy_(self.family.blend(values, target, step))
+            logs[part].copy_(self.family.coefficients(values))
+        self._best = self._moments = None
 
     def constrain(self, raw: Tensor) -> Tensor:
         """The family's map."""

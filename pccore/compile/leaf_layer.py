@@ -77,14 +77,18 @@ class LeafLayer(Layer):
         return index if observed is None else torch.where(observed, index, last)
 
     def _statistics(self, state: Pass) -> Tensor:
-        """T(x) as [G, d * S, B], 0 where missing."""
+        """T(x) as [G, d * S, B], 0 where missing; in the workspace."""
         x, observed = self._data(state)
         if self.bank.shift is not None:
             x -= self.rows.of(self.bank.shift)
-        statistics = self.bank.family.sufficient_statistics(x, 2)
+        groups, d, samples = x.shape
+        name = f"statistics {self.number}"
+        shape = (groups, d, self.bank.family.num_statistics, samples)
+        kept = state.workspace.take(name, shape, x)
+        self.bank.family.sufficient_statistics(x, 2, out=kept)
         if observed is not None:
-            statistics = statistics * observed.unsqueeze(2)
-        return statistics.flatten(1, 2)
+            kept *= observed.unsqueeze(2)
+        return kept.flatten(1, 2)
 
     def up(self, state: Pass, keep: bool) -> None:
         """Log-densities; a missing variable contributes 0."""

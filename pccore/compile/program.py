@@ -9,23 +9,29 @@ program.log_values(state, g)    # [B, size] of group g, read from that very run
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from pccore.check import Report, check
+from pccore.compile import costs
 from pccore.compile.banks import Bank, EdgeBank, LeafBank, WeightBank, make_banks
 from pccore.compile.edges import EdgeProductLayer, EdgeSumLayer
+from pccore.compile.kernels.precision import fast_products
 from pccore.compile.layer import Layer
 from pccore.compile.leaf_layer import LeafLayer
 from pccore.compile.plan import LayerSpec, Plan, make_plan
 from pccore.compile.products import HadamardLayer, KroneckerLayer
-from pccore.compile.state import Choice, Pass, Workspace
+from pccore.compile.state import Choice, Pass, Spare, Workspace
 from pccore.compile.sums import DenseLayer, EinsumLayer, MixLayer
 from pccore.errors import DataError, NotFoundError
 from pccore.graph import Circuit, IntArray, LeafGroup
 from pccore.params import Params
+
+#: Numbers in the value buffer of one tile of a batch, whatever the batch size.
+LARGEST_TILE = 2**24
 
 
 class Program:
@@ -36,14 +42,20 @@ class Program:
     """
 
     def __init__(
-        self, circuit: Circuit, device: torch.device | str = "cpu", dtype: torch.dtype | None = None
+        self,
+        circuit: Circuit,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype | None = None,
+        memory: int | None = None,
     ) -> None:
         circuit.validate_params()
         self.circuit = circuit
         self.device = torch.device(device)
         self.dtype = dtype or torch.float32
+        self.memory = memory
         self.plan: Plan = make_plan(circuit)
         self._reports: dict[tuple[str, ...], Report] = {}
+        self.spare = Spare()
         self.banks: list[Bank] = make_banks(self.plan.banks, circuit, self.device, self.dtype)
         places = _places(self.plan)
         self.layers: list[Layer] = [
@@ -92,6 +104,29 @@ class Program:
         for bank, new in zip(self.banks, fresh, strict=True):
             bank.set(new.values)
 
+    # -- memory --------------------------------------------------------------------------
+
+    def tile_rows(self, numbers: int, buffers: int = 1, *, training: bool = False) -> int:
+        """Samples of one tile: so many value buffers hold `numbers` numbers, and all buffers of
+        a pass stay within the budget."""
+        rows = self.plan.rows_within(numbers, buffers)
+        if self.memory is None:
+            return rows
+        budget = self.memory // self.dtype.itemsize
+        return min(rows, costs.rows_within(self.plan, budget, self.device.type, training))
+
+    def needs(self, samples: int, *, training: bool) -> costs.Memory:
+        """The memory that evaluating, or learning from, batches of so many samples takes."""
+        rows = min(samples, self.tile_rows(LARGEST_TILE, training=training))
+        size = self.dtype.itemsize
+        return costs.Memory(
+            parameters=sum(bank.nbytes for bank in self.banks),
+            statistics=sum(bank.learning_bytes for bank in self.banks) if training else 0,
+            buffers=costs.OVERHEAD
+            + size * costs.working_numbers(self.plan, rows, self.device.type, training),
+            samples=rows,
+        )
+
     # -- passes --------------------------------------------------------------------------
 
     def observe(self, x: Tensor | np.ndarray) -> tuple[Tensor, Tensor]:
@@ -109,6 +144,11 @@ class Program:
             )
         observed = ~torch.isnan(data)
         return torch.where(observed, data, 0.0), observed
+
+    def products(self) -> AbstractContextManager[None]:
+        """The context in which matrix products belong: see kernels/precision.py."""
+        on_cpu = self.device.type == "cpu" and self.dtype == torch.float32
+        return fast_products if on_cpu else nullcontext()
 
     @torch.no_grad()
     def evaluate(
@@ -138,13 +178,14 @@ class Program:
             mode,
             bool(observed.all()),
         )
-        for layer in self.layers if len(data) else ():
-            if mode == "max":
-                layer.up_max(state)
-            else:
-                layer.up(state, keep)
-            if adjust is not None:
-                adjust(layer, state)
+        with self.products():
+            for layer in self.layers if len(data) else ():
+                if mode == "max":
+                    layer.up_max(state)
+                else:
+                    layer.up(state, keep)
+                if adjust is not None:
+                    adjust(layer, state)
         return state
 
     def root_values(self, state: Pass, root: int = 0) -> Tensor:
@@ -191,10 +232,11 @@ class Program:
         self.flow_values(flows, unit.group)[:, unit.index] = (
             start if weights is None else torch.where(possible, weights, 0.0)
         )
-        for layer in reversed(self.layers) if state.samples else ():
-            number = layer.spec.parameters
-            accumulator = None if statistics is None or number is None else statistics[number]
-            layer.flow(state, flows, accumulator)
+        with self.products():
+            for layer in reversed(self.layers) if state.samples else ():
+                number = layer.spec.parameters
+                accumulator = None if statistics is None or number is None else statistics[number]
+                layer.flow(state, flows, accumulator)
         return flows
 
     def zero_statistics(self) -> list[Tensor]:
@@ -220,7 +262,8 @@ class Program:
 
     def __call__(self, x: Tensor | np.ndarray, root: int = 0) -> Tensor:
         """Log-values [B] of the root; see queries.log_likelihood for batching."""
-        return self.root_values(self.evaluate(x), root)
+        with self.spare.borrow() as workspace:
+            return self.root_values(self.evaluate(x, workspace=workspace), root)
 
 
 def _places(plan: Plan) -> IntArray:
@@ -232,11 +275,15 @@ def _places(plan: Plan) -> IntArray:
 
 
 def compile_circuit(
-    circuit: Circuit, device: torch.device | str = "cpu", dtype: torch.dtype | None = None
+    circuit: Circuit,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype | None = None,
+    memory: int | None = None,
 ) -> Program:
-    """Compile for one device; dtype float32 by default, torch.float64 for exactness.
+    """Compile for one device; dtype float32 by default, torch.float64 for exactness. memory:
+    bytes that the buffers of a pass may take; large batches are tiled to fit.
 
     Raises ParameterError if a parameter is missing, misshapen, illegal, too large for the
     dtype, or shared by groups that cannot share it.
     """
-    return Program(circuit, device, dtype)
+    return Program(circuit, device, dtype, memory)

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections import deque
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
+
+#: Workspaces that a program keeps, and bytes of the largest.
+MOST_SPARE = 2
+LARGEST_SPARE = 2**28
 
 
 class Workspace:
@@ -34,6 +41,24 @@ class Workspace:
     def nbytes(self) -> int:
         """Bytes held."""
         return sum(buffer.nbytes for buffer in self._buffers.values())
+
+
+class Spare:
+    """Workspaces that wait for the next pass; any number of threads may borrow one each."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Workspace] = deque(maxlen=MOST_SPARE)
+
+    @contextmanager
+    def borrow(self) -> Generator[Workspace]:
+        """A workspace for the time of a pass, kept afterwards if it is not too large."""
+        try:
+            workspace = self._waiting.pop()
+        except IndexError:
+            workspace = Workspace()
+        yield workspace
+        if workspace.nbytes <= LARGEST_SPARE:
+            self._waiting.append(workspace)
 
 
 @dataclass

@@ -37,6 +37,17 @@ class WeightBank:
         """Weights always learn."""
         return True
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the weights, and of the log-weights where somebody asked for them."""
+        log = 0 if self._log is None else self._log.nbytes
+        return self.values.nbytes + log
+
+    @property
+    def learning_bytes(self) -> int:
+        """The statistics."""
+        return self.values.nbytes
+
     def set(self, values: Tensor) -> None:
         """Replace the weights; the log-weights follow when next asked for."""
         self.values = row_major(values)

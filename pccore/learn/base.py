@@ -12,12 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pccore.compile import Program, Workspace
+from pccore.compile import Program
+from pccore.compile.program import LARGEST_TILE
+from pccore.compile.tiling import in_tiles
 from pccore.discovery import instances_in
 from pccore.errors import NotFoundError
-
-#: Numbers in the value banks of one tile of a batch, whatever the batch size.
-LARGEST_TILE = 2**25
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,6 @@ class Learner(ABC):
     def __init__(self, program: Program, rows: int) -> None:
         self.program = program
         self.rows = rows
-        self._workspace = Workspace()
 
     @abstractmethod
     def batch(self, x: Tensor) -> BatchResult:
@@ -84,16 +82,17 @@ def method_named(name: str) -> Method:
 
 
 @torch.no_grad()
-def expected_counts(
-    program: Program, x: Tensor, statistics: list[Tensor], workspace: Workspace
-) -> BatchResult:
+def expected_counts(program: Program, x: Tensor, statistics: list[Tensor]) -> BatchResult:
     """E-step: one up and one flow pass over x, added to `statistics`; large batches in tiles."""
-    total, impossible = 0.0, 0
-    for tile in x.split(program.plan.rows_within(LARGEST_TILE)):
-        state = program.evaluate(tile, keep=True, workspace=workspace)
-        values = program.root_values(state)
+
+    def learn_from(tile: Tensor) -> tuple[float, int]:
+        with program.spare.borrow() as workspace:
+            state = program.evaluate(tile, keep=True, workspace=workspace)
+            values = program.root_values(state)
+            program.flows(state, statistics)
         possible = ~torch.isinf(values)
-        program.flows(state, statistics)
-        total += float(torch.where(possible, values, 0.0).double().sum())
-        impossible += int((~possible).sum())
-    return BatchResult(total, len(x), impossible)
+        total = float(torch.where(possible, values, 0.0).double().sum())
+        return total, int((~possible).sum())
+
+    parts = list(in_tiles(program, x, learn_from, numbers=LARGEST_TILE, training=True))
+    return BatchResult(sum(p[0] for p in parts), len(x), sum(p[1] for p in parts))

@@ -55,7 +55,7 @@ class RunConfig:
 
     model, data: as the user named them (the circuit itself is in the directory).
     method_options, train_options: as `pccore.options.to_dict` gives them.
-    environment: versions and machine, for the record.
+    environment: versions and machine, for the record. memory: bytes for the buffers of a pass.
     """
 
     model: str
@@ -65,6 +65,7 @@ class RunConfig:
     train_options: Mapping[str, Any] = field(default_factory=dict[str, Any])
     device: str = "cpu"
     threads: int | None = None
+    memory: int | None = None
     title: str = ""
     data_fingerprint: str = ""
     environment: Mapping[str, str] = field(default_factory=dict[str, str])

@@ -44,7 +44,7 @@ class AdamLearner(Learner):
         """One Adam step on the mean negative log-likelihood of the batch."""
         for statistics in self._statistics:
             statistics.zero_()
-        result = expected_counts(self.program, x, self._statistics, self._workspace)
+        result = expected_counts(self.program, x, self._statistics)
         self._optimiser.zero_grad(set_to_none=True)
         banks = self.program.banks
         for n, raw in zip(self._banks, self._raw, strict=True):

@@ -31,14 +31,15 @@ def normalise(program: Program) -> bool:
     state = program.evaluate(nothing, keep=True)
     statistics = program.zero_statistics()
     flows = torch.zeros_like(state.values)
-    for layer in program.layers:
-        number = layer.spec.parameters
-        if number is None or isinstance(program.banks[number], LeafBank):
-            continue
-        # A flow of 1 into each unit makes the expected counts of its edges their shares.
-        possible = ~torch.isinf(layer.read(state.values))
-        layer.read(flows).copy_(possible)
-        layer.flow(state, flows, statistics[number])
+    with program.products():
+        for layer in program.layers:
+            number = layer.spec.parameters
+            if number is None or isinstance(program.banks[number], LeafBank):
+                continue
+            # A flow of 1 into each unit makes the expected counts of its edges their shares.
+            possible = ~torch.isinf(layer.read(state.values))
+            layer.read(flows).copy_(possible)
+            layer.flow(state, flows, statistics[number])
     for bank, shares in zip(program.banks, statistics, strict=True):
         if not isinstance(bank, LeafBank):
             bank.set(bank.m_step(bank.counts(shares), 0.0))

@@ -44,6 +44,7 @@ def prepare_run(
     train_options: TrainOptions | None = None,
     device: str = "cpu",
     threads: int | None = None,
+    memory: int | None = None,
     title: str = "",
 ) -> RunDirectory:
     """Check everything that can be wrong, then make the run directory.
@@ -61,6 +62,7 @@ def prepare_run(
         train_options=options_to_dict(train_options or TrainOptions()),
         device=device,
         threads=threads,
+        memory=memory,
         title=title,
         data_fingerprint=dataset.fingerprint(),
         environment={
@@ -143,7 +145,7 @@ class _Execution:
             raise RunError(
                 f"the data {config.data} has changed since the run began", where=str(self.run.path)
             )
-        program = compile_circuit(self.run.initial(), device=config.device)
+        program = compile_circuit(self.run.initial(), config.device, memory=config.memory)
         method = method_named(config.method)
         trainer = Trainer(
             program,

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from pccore.compile import Program
+from pccore.compile.tiling import in_tiles
 from pccore.datasets import check_support
 from pccore.errors import DataError
 from pccore.learn.base import Learner, method_named
@@ -20,7 +21,6 @@ from pccore.leaves.base import Support
 from pccore.options import option
 from pccore.params import Params
 from pccore.queries import log_partition
-from pccore.queries.subject import tiles
 
 #: Numbers in the value banks of one tile of a full-batch pass: small enough for the cache.
 TRAINING_TILE = 2**21
@@ -116,7 +116,7 @@ class Trainer:
         run sees the same batches."""
         count = len(self.train)
         if not self.learner.mini_batch:
-            step = self.program.plan.rows_within(TRAINING_TILE)
+            step = self.program.tile_rows(TRAINING_TILE, training=True)
             return list(torch.arange(count).split(step))
         generator = torch.Generator().manual_seed(self.options.seed * 1_000_003 + epoch)
         order = torch.randperm(count, generator=generator)
@@ -124,7 +124,7 @@ class Trainer:
 
     def mean_log_likelihood(self, rows: Tensor) -> tuple[float, int]:
         """Mean nats over the possible rows, and how many are impossible."""
-        values = torch.cat([self.program(tile).cpu() for tile in tiles(self.program, rows)])
+        values = torch.cat(list(in_tiles(self.program, rows, lambda x: self.program(x).cpu())))
         values = values.double() - log_partition(self.program).double()
         possible = ~torch.isinf(values)
         mean = float(values[possible].mean()) if bool(possible.any()) else -float("inf")

@@ -88,8 +88,11 @@ class LeafFamily(ABC):
         """S, the number of sufficient statistics."""
 
     @abstractmethod
-    def sufficient_statistics(self, x: Tensor, dim: int = -1) -> Tensor:
-        """T(x): x [...] inside the support -> [..., S], in the dtype of x; S at `dim`."""
+    def sufficient_statistics(self, x: Tensor, dim: int = -1, out: Tensor | None = None) -> Tensor:
+        """T(x): x [...] inside the support -> [..., S], in the dtype of x; S at `dim`.
+
+        out: where to write the result.
+        """
 
     @abstractmethod
     def coefficients(self, params: Tensor) -> Tensor:

@@ -23,9 +23,9 @@ class Bernoulli(ProbabilityFamily):
         """0 or 1."""
         return Support("finite", 2)
 
-    def sufficient_statistics(self, x: Tensor, dim: int = -1) -> Tensor:
+    def sufficient_statistics(self, x: Tensor, dim: int = -1, out: Tensor | None = None) -> Tensor:
         """(1 - x, x)."""
-        return torch.stack((1 - x, x), dim)
+        return torch.stack((1 - x, x), dim, out=out)
 
     def m_step(self, statistics: Tensor, pseudocount: float) -> Tensor:
         """Relative frequency of 1, with half the pseudocount on each value."""

@@ -29,9 +29,9 @@ class Binomial(ProbabilityFamily):
         """0 .. trials."""
         return Support("finite", self.trials + 1)
 
-    def sufficient_statistics(self, x: Tensor, dim: int = -1) -> Tensor:
+    def sufficient_statistics(self, x: Tensor, dim: int = -1, out: Tensor | None = None) -> Tensor:
         """(n - x, x)."""
-        return torch.stack((self.trials - x, x), dim)
+        return torch.stack((self.trials - x, x), dim, out=out)
 
     def log_base(self, x: Tensor) -> Tensor:
         """Log of the binomial coefficient."""

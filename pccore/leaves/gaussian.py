@@ -47,9 +47,9 @@ class Gaussian(LeafFamily):
         """(1, x, x^2)."""
         return 3
 
-    def sufficient_statistics(self, x: Tensor, dim: int = -1) -> Tensor:
+    def sufficient_statistics(self, x: Tensor, dim: int = -1, out: Tensor | None = None) -> Tensor:
         """(1, x, x^2)."""
-        return torch.stack((torch.ones_like(x), x, x.square()), dim)
+        return torch.stack((torch.ones_like(x), x, x.square()), dim, out=out)
 
     def coefficients(self, params: Tensor) -> Tensor:
         """(-mean^2 / 2v - log(2 pi v) / 2, mean / v, -1 / 2v)."""

@@ -35,10 +35,13 @@ class OneHotFamily(LeafFamily):
         """One count per category."""
         return self.categories
 
-    def sufficient_statistics(self, x: Tensor, dim: int = -1) -> Tensor:
+    def sufficient_statistics(self, x: Tensor, dim: int = -1, out: Tensor | None = None) -> Tensor:
         """One-hot code."""
-        code = torch.nn.functional.one_hot(x.long(), self.categories).to(x.dtype)
-        return code.movedim(-1, dim)
+        states = torch.arange(self.categories, dtype=x.dtype, device=x.device)
+        shape = [1] * (x.ndim + 1)
+        shape[dim] = self.categories
+        code = x.unsqueeze(dim) == states.view(shape)
+        return code.to(x.dtype) if out is None else out.copy_(code)
 
 
 @dataclass(frozen=True)

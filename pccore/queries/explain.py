@@ -8,9 +8,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from pccore.compile.tiling import in_tiles
 from pccore.errors import OptionError
 from pccore.evidence import Evidence
-from pccore.queries.subject import Model, checked, licensed, refuse_impossible, tiles
+from pccore.queries.subject import Model, checked, licensed, refuse_impossible
 from pccore.queries.table import Quality
 
 
@@ -45,17 +46,19 @@ def mpe(
     rows = checked(program, evidence)
     assignments: list[Tensor] = []
     values: list[Tensor] = []
-    for tile in tiles(program, rows, 2):
+
+    def best(tile: Tensor) -> tuple[Tensor, Tensor]:
         state = program.evaluate(tile, mode=up)
         value = program.root_values(state, root)
         refuse_impossible(value, len(rows), sum(map(len, values)))
         found = program.descend(state, None, root).double().cpu()
         # Evidence comes back as it was given, not rounded to the program's precision.
         found = torch.where(torch.isnan(tile), found, tile)
-        if up == "sum":
-            value = program(found, root)
+        return found, (program(found, root) if up == "sum" else value).double().cpu()
+
+    for found, value in in_tiles(program, rows, best, buffers=2):
         assignments.append(found)
-        values.append(value.double().cpu())
+        values.append(value)
     return Explanation(torch.cat(assignments), torch.cat(values), licence.quality)
 
 
@@ -87,11 +90,16 @@ def sample(
         else checked(program, evidence)
     )
     drawn: list[Tensor] = []
-    for tile in tiles(program, rows.repeat_interleave(count, 0), 2):
+
+    def draw(tile: Tensor) -> Tensor:
         state = program.evaluate(tile)
         done = sum(map(len, drawn))
         refuse_impossible(program.root_values(state, root), len(rows), done, count)
         found = program.descend(state, generator, root).double().cpu()
-        drawn.append(torch.where(torch.isnan(tile), found, tile))
+        return torch.where(torch.isnan(tile), found, tile)
+
+    wanted = rows.repeat_interleave(count, 0)
+    for found in in_tiles(program, wanted, draw, buffers=2):
+        drawn.append(found)
     result = torch.cat(drawn) if drawn else rows[:0]
     return result if len(rows) == 1 else result.unflatten(0, (len(rows), count))

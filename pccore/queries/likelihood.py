@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from pccore.compile.tiling import in_tiles
 from pccore.errors import EvidenceError
 from pccore.evidence import Evidence
-from pccore.queries.subject import Model, as_program, checked, licensed, refuse_impossible, tiles
+from pccore.queries.subject import Model, as_program, checked, licensed, refuse_impossible
 
 
 def log_value(model: Model, evidence: Evidence, root: int = 0) -> Tensor:
@@ -18,7 +19,7 @@ def log_value(model: Model, evidence: Evidence, root: int = 0) -> Tensor:
     """
     program = as_program(model)
     rows = checked(program, evidence)
-    return torch.cat([program(tile, root).cpu() for tile in tiles(program, rows)])
+    return torch.cat(list(in_tiles(program, rows, lambda tile: program(tile, root).cpu())))
 
 
 def log_partition(model: Model, root: int = 0) -> Tensor:

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from pccore.compile import Program
 from pccore.compile.leaf_layer import LeafLayer
+from pccore.compile.tiling import in_tiles
 from pccore.evidence import Evidence
-from pccore.queries.subject import Model, checked, licensed, refuse_impossible, tiles
+from pccore.queries.subject import Model, checked, licensed, refuse_impossible
 
 
 @dataclass(frozen=True)
@@ -72,10 +73,17 @@ def _posterior(
     """What `_tile` gives, for all rows. Raises EvidenceError for impossible ones."""
     parts: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
     done = 0
-    for tile in tiles(program, rows, 3, rows.shape[1] * states):
-        parts.append(_tile(program, tile, states, root))
-        refuse_impossible(parts[-1][0], len(rows), done)
-        done += len(tile)
+    answers = in_tiles(
+        program,
+        rows,
+        lambda tile: _tile(program, tile, states, root),
+        buffers=3,
+        answer=rows.shape[1] * states,
+    )
+    for part in answers:
+        parts.append(part)
+        refuse_impossible(part[0], len(rows), done)
+        done += len(part[0])
     log_value, table, mean, variance = (torch.cat(column) for column in zip(*parts, strict=True))
     return log_value, table, mean, variance
 
@@ -93,13 +101,14 @@ def _tile(
     unknown = [v for v in range(rows.shape[1]) if v not in program.circuit.scope_of(root)]
     moments[unknown] = torch.nan
     table[unknown] = torch.nan
-    for layer in program.layers:
-        if isinstance(layer, LeafLayer):
-            layer.expectation(flows, layer.bank.moments, moments)
-            family = layer.bank.family
-            if states and family.support.states is not None:
-                chances = family.probabilities(layer.bank.values)
-                layer.expectation(flows, _padded(chances, states), table)
+    with program.products():
+        for layer in program.layers:
+            if isinstance(layer, LeafLayer):
+                layer.expectation(flows, layer.bank.moments, moments)
+                family = layer.bank.family
+                if states and family.support.states is not None:
+                    chances = family.probabilities(layer.bank.values)
+                    layer.expectation(flows, _padded(chances, states), table)
     observed = state.observed
     first, second = moments.permute(1, 2, 0)  # each [B, V]
     table = table.permute(2, 0, 1)

@@ -9,11 +9,12 @@ import numpy as np
 import torch
 
 from pccore.compile import compile_circuit
+from pccore.compile.tiling import TILE
 from pccore.errors import EvidenceError, PropertyError
 from pccore.graph import Unit
 from pccore.queries.likelihood import log_value
 from pccore.queries.marginals import marginals
-from pccore.queries.subject import TILE, Model
+from pccore.queries.subject import Model
 from pccore.queries.table import Licence, licence, require
 from pccore.queries.values import MAX_EDGES, UnitValues
 from pccore.reference import FloatArray

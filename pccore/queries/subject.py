@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor
 
@@ -16,9 +14,6 @@ from pccore.queries.table import Licence, require
 #: A query takes a circuit (compiled on the spot, in float64) or a program made earlier.
 Model = Circuit | Program
 
-#: Numbers that the value banks of one tile may hold.
-TILE = 2**24
-
 
 def as_program(model: Model) -> Program:
     """The program itself, or a fresh float64 one of a circuit."""
@@ -29,15 +24,6 @@ def licensed(model: Model, query: str) -> tuple[Program, Licence]:
     """The program and its licence for `query`. Raises PropertyError with the witness."""
     program = as_program(model)
     return program, require(program, query)
-
-
-def tiles(program: Program, rows: Tensor, factor: int = 1, answer: int = 0) -> Iterator[Tensor]:
-    """Rows in tiles that fit the budget.
-
-    factor: value banks per tile. answer: further numbers that each row needs.
-    """
-    step = program.plan.rows_within(TILE, factor)
-    yield from rows.split(max(1, min(step, TILE // max(1, answer))))
 
 
 def checked(program: Program, evidence: Evidence) -> Tensor:
