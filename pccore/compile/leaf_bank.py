@@ -94,10 +94,14 @@ class LeafBank:
         matrix = coefficients.transpose(1, 2).reshape(rows, units, -1)
         self.coefficients = row_major(matrix.clamp_min(IMPOSSIBLE))
 
-    def _table(self, table: Tensor) -> Tensor:
-        """The entries of a table as [rows, d, K, S], a view."""
+    def table(self, tensor: Tensor) -> Tensor:
+        """The entries of a table, or of its statistics, as [rows, d, S, K], a view."""
         rows, d = self.values.shape[:2]
-        return table[:-1].unflatten(0, (rows, d, -1)).movedim(2, 3)
+        return tensor[:-1].unflatten(0, (rows, d, -1))
+
+    def _table(self, tensor: Tensor) -> Tensor:
+        """The same as [rows, d, K, S]."""
+        return self.table(tensor).movedim(2, 3)
 
     @property
     def best(self) -> Tensor:

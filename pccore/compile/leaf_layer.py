@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from pccore.compile.buffers import ALL
+from pccore.compile.kernels.fused import Kernels
 from pccore.compile.layer import BankRows, Layer
 from pccore.compile.leaf_bank import IMPOSSIBLE, LeafBank
 from pccore.compile.plan import LayerSpec
@@ -34,6 +35,7 @@ class LeafLayer(Layer):
         bank: LeafBank,
         variables: list[tuple[int, ...]],
         domains: Mapping[int, Support],
+        kernels: Kernels | None,
     ) -> None:
         super().__init__(number, spec, device)
         self.bank = bank
@@ -48,6 +50,9 @@ class LeafLayer(Layer):
         numbers = self.rows.numbers(torch.arange(len(variables), device=device))
         pair = numbers[:, None] * d + torch.arange(d, device=device)
         self._table_start = pair * states  # [G, d]: first table row of (group, variable)
+        # The fused kernels read a table whose rows are those of the groups.
+        whole = bank.gathers and self.rows.index is None
+        self._kernels = kernels if whole else None
 
     def _columns(self, data: Tensor) -> Tensor:
         """[V, B] -> [G, d, B]."""
@@ -68,6 +73,11 @@ class LeafLayer(Layer):
             limit = torch.finfo(x.dtype).max ** 0.4
             x.clamp_(-limit, limit)
         return x, observed
+
+    def _states(self, state: Pass) -> Tensor:
+        """States [G, d, B] for the fused kernels; -1 where missing."""
+        x, observed = self._data(state)
+        return (x if observed is None else torch.where(observed, x, -1.0)).to(torch.int32)
 
     def _table_rows(self, state: Pass) -> Tensor:
         """Gather index [G, d, B]; missing values point to the row of zeros."""
@@ -93,7 +103,11 @@ class LeafLayer(Layer):
     def up(self, state: Pass, keep: bool) -> None:
         """Log-densities; a missing variable contributes 0."""
         out = self.read(state.values)
-        if self.bank.gathers:
+        if self._kernels is not None:
+            kept = self._states(state)
+            table = self.rows.of(self.bank.table(self.bank.coefficients))
+            self._kernels.categorical_up(kept, table, out)
+        elif self.bank.gathers:
             kept = self._table_rows(state)
             self._look_up(kept, out)
         elif self.bank.shifts_each:
@@ -161,7 +175,10 @@ class LeafLayer(Layer):
             return
         kept = state.kept[self.number]
         incoming = self.read(flows)
-        if self.bank.gathers:
+        if self._kernels is not None:
+            counts = self.rows.of(self.bank.table(statistics))
+            self._kernels.categorical_flow(kept, incoming, counts)
+        elif self.bank.gathers:
             self._count(kept, incoming, statistics)
         elif self.bank.shifts_each:
             self._flow_each(kept, incoming, statistics)

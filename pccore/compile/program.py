@@ -19,6 +19,8 @@ from pccore.check import Report, check
 from pccore.compile import costs
 from pccore.compile.banks import Bank, EdgeBank, LeafBank, WeightBank, make_banks
 from pccore.compile.edges import EdgeProductLayer, EdgeSumLayer
+from pccore.compile.kernels.fused import Choice as KernelChoice
+from pccore.compile.kernels.fused import kernels_for
 from pccore.compile.kernels.precision import fast_products
 from pccore.compile.layer import Layer
 from pccore.compile.leaf_layer import LeafLayer
@@ -47,12 +49,16 @@ class Program:
         device: torch.device | str = "cpu",
         dtype: torch.dtype | None = None,
         memory: int | None = None,
+        kernels: KernelChoice = "auto",
     ) -> None:
         circuit.validate_params()
         self.circuit = circuit
         self.device = torch.device(device)
         self.dtype = dtype or torch.float32
         self.memory = memory
+        # The fused kernels add up in float32.
+        single = self.dtype == torch.float32 or kernels == "triton"
+        self.kernels = kernels_for(self.device, kernels) if single else None
         self.plan: Plan = make_plan(circuit)
         self._reports: dict[tuple[str, ...], Report] = {}
         self.spare = Spare()
@@ -67,10 +73,13 @@ class Program:
         if isinstance(bank, LeafBank):
             groups = [self.circuit.groups[g] for g in spec.groups]
             variables = [g.variables for g in groups if isinstance(g, LeafGroup)]
-            return LeafLayer(number, spec, self.device, bank, variables, self.circuit.domains)
+            domains = self.circuit.domains
+            return LeafLayer(number, spec, self.device, bank, variables, domains, self.kernels)
         if isinstance(bank, WeightBank):
-            kinds = {"einsum": EinsumLayer, "dense": DenseLayer, "mix": MixLayer}
-            return kinds[spec.kind](number, spec, self.device, bank)
+            if spec.kind == "mix":
+                return MixLayer(number, spec, self.device, bank)
+            kind = EinsumLayer if spec.kind == "einsum" else DenseLayer
+            return kind(number, spec, self.device, bank, self.kernels)
         if isinstance(bank, EdgeBank):
             return EdgeSumLayer(number, spec, self.device, self.circuit, places, bank)
         if spec.kind == "edge_product":
@@ -279,11 +288,13 @@ def compile_circuit(
     device: torch.device | str = "cpu",
     dtype: torch.dtype | None = None,
     memory: int | None = None,
+    kernels: KernelChoice = "auto",
 ) -> Program:
     """Compile for one device; dtype float32 by default, torch.float64 for exactness. memory:
-    bytes that the buffers of a pass may take; large batches are tiled to fit.
+    bytes that the buffers of a pass may take; large batches are tiled to fit. kernels: "auto"
+    takes fused Triton kernels on CUDA devices where Triton is installed, "torch" never.
 
     Raises ParameterError if a parameter is missing, misshapen, illegal, too large for the
     dtype, or shared by groups that cannot share it.
     """
-    return Program(circuit, device, dtype, memory)
+    return Program(circuit, device, dtype, memory, kernels)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from pccore.compile.buffers import ALL
 from pccore.compile.kernels import dense
+from pccore.compile.kernels.fused import Kernels
 from pccore.compile.layer import BankRows, InnerLayer
 from pccore.compile.plan import LayerSpec
 from pccore.compile.state import Choice, Pass
@@ -32,11 +33,32 @@ class SumLayer(InnerLayer):
     """Dense sums: children [G, I, B], weights [G, O, I]; subclasses say what children are."""
 
     def __init__(
-        self, number: int, spec: LayerSpec, device: torch.device, bank: WeightBank
+        self,
+        number: int,
+        spec: LayerSpec,
+        device: torch.device,
+        bank: WeightBank,
+        kernels: Kernels | None,
     ) -> None:
         super().__init__(number, spec, device)
         self.bank = bank
         self.rows = BankRows(spec.rows, device)
+        self._kernels = kernels
+
+    @property
+    def fused(self) -> Kernels | None:
+        """The fused kernels, where there are any and the weights need no scaling."""
+        return self._kernels if self.bank.log_scale is None else None
+
+    def up_fused(self, kernels: Kernels, state: Pass) -> None:
+        """`up` in one kernel."""
+        raise NotImplementedError
+
+    def flow_fused(
+        self, kernels: Kernels, state: Pass, flows: Tensor, gradient: Tensor | None
+    ) -> None:
+        """`flow` in one kernel; gradient [G, O, I] is added to."""
+        raise NotImplementedError
 
     def children(self, state: Pass, part: slice) -> Children:
         """The children in the linear domain, in the workspace."""
@@ -65,6 +87,9 @@ class SumLayer(InnerLayer):
 
     def up(self, state: Pass, keep: bool) -> None:
         """log(W exp(children - shift)) + shift."""
+        fused = self.fused
+        if fused is not None:
+            return self.up_fused(fused, state)
         whole = self.read(state.values)
         name = f"sums {self.number}" if keep else "sums"
         all_sums = state.workspace.take(name, tuple(whole.shape), whole)
@@ -102,6 +127,9 @@ class SumLayer(InnerLayer):
 
     def flow(self, state: Pass, flows: Tensor, statistics: Tensor | None) -> None:
         """Child flow = linear child * (W^T ratio) with ratio = flow / sum."""
+        fused = self.fused
+        if fused is not None:
+            return self._flow_fused(fused, state, flows, statistics)
         for part in self.parts(self._work * state.samples):
             children = self.children(state, part)
             incoming = self.read(flows, part)
@@ -122,6 +150,17 @@ class SumLayer(InnerLayer):
             if lost is not None and len(lost):
                 self._redo_flow(state, part, lost, incoming, outgoing, statistics)
             self.add_flow(flows, outgoing, children, part)
+
+    def _flow_fused(
+        self, kernels: Kernels, state: Pass, flows: Tensor, statistics: Tensor | None
+    ) -> None:
+        if statistics is None or self.rows.index is None:
+            gradient = None if statistics is None else self.rows.of(statistics)
+            self.flow_fused(kernels, state, flows, gradient)
+        else:  # tied weights: the kernels add to rows of their own
+            gradient = torch.zeros_like(self.rows.of(self.bank.linear))
+            self.flow_fused(kernels, state, flows, gradient)
+            self.rows.add(statistics, gradient)
 
     def _redo_flow(
         self,
@@ -175,6 +214,21 @@ class DenseLayer(SumLayer):
         linear, shift = _exp_of(state, "children", self.log_children(state.values, part), 1)
         return Children(linear, shift)
 
+    def up_fused(self, kernels: Kernels, state: Pass) -> None:
+        """One kernel for the layer."""
+        children = self.inputs.concatenated(state.values)
+        kernels.dense_up(children, self.rows.of(self.bank.linear), self.read(state.values))
+
+    def flow_fused(
+        self, kernels: Kernels, state: Pass, flows: Tensor, gradient: Tensor | None
+    ) -> None:
+        """One call for the layer."""
+        children = self.inputs.concatenated(state.values)
+        below = state.workspace.take("back", tuple(children.shape), flows)
+        weights, out = self.rows.of(self.bank.linear), self.read(state.values)
+        kernels.dense_flow(children, weights, out, self.read(flows), below, gradient)
+        self.inputs.add_concatenated(flows, below)
+
     def log_children(self, values: Tensor, part: slice = ALL) -> Tensor:
         """Concatenated inputs."""
         return self.inputs.concatenated(values, part)
@@ -211,6 +265,23 @@ class EinsumLayer(SumLayer):
         pairs = state.workspace.take("children", shape, left)
         torch.mul(left.unsqueeze(2), right.unsqueeze(1), out=pairs)
         return Children(pairs.flatten(1, 2), shift, (left, right))
+
+    def up_fused(self, kernels: Kernels, state: Pass) -> None:
+        """One kernel for the layer."""
+        left, right = (column.read(state.values) for column in self.inputs.columns)
+        kernels.einsum_up(left, right, self.rows.of(self.bank.linear), self.read(state.values))
+
+    def flow_fused(
+        self, kernels: Kernels, state: Pass, flows: Tensor, gradient: Tensor | None
+    ) -> None:
+        """One call for the layer."""
+        left, right = (column.read(state.values) for column in self.inputs.columns)
+        first = state.workspace.take("left", tuple(left.shape), left)
+        second = state.workspace.take("right", tuple(right.shape), right)
+        weights, out = self.rows.of(self.bank.linear), self.read(state.values)
+        kernels.einsum_flow(left, right, weights, out, self.read(flows), first, second, gradient)
+        self.inputs.columns[0].add(flows, first)
+        self.inputs.columns[1].add(flows, second)
 
     def log_children(self, values: Tensor, part: slice = ALL) -> Tensor:
         """All pairwise sums of log-values."""
