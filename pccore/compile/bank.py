@@ -33,6 +33,10 @@ class ParameterBank(Protocol):
         """Bytes that a learner needs besides: statistics, and what its update takes."""
         ...
 
+    def addresses(self) -> tuple[int, ...]:
+        """Memory addresses of the tensors that the layers read."""
+        ...
+
     def set(self, values: Tensor) -> None:
         """Replace the values (same shape) and everything derived from them."""
         ...
@@ -51,7 +55,8 @@ class ParameterBank(Protocol):
 
     def advance(self, statistics: Tensor, scale: float, pseudocount: float, step: float) -> None:
         """Move the values by `step` towards the m-step of `scale` times the statistics, in
-        expectation parameters (Peharz et al. 2020, eqs. 8 and 9); overwrites the statistics."""
+        expectation parameters (Peharz et al. 2020, eqs. 8 and 9), in place: captured passes see
+        the new ones. Overwrites the statistics."""
         ...
 
     def constrain(self, raw: Tensor) -> Tensor:

@@ -45,6 +45,10 @@ class EdgeBank:
         """The statistics, and the smoothed and the new weights of an update."""
         return 4 * self.values.nbytes
 
+    def addresses(self) -> tuple[int, ...]:
+        """Of the log-weights."""
+        return (self.log_weights.data_ptr(),)
+
     def set(self, values: Tensor) -> None:
         """Replace the weights."""
         self.values = values.contiguous()
@@ -71,7 +75,8 @@ class EdgeBank:
     def advance(self, statistics: Tensor, scale: float, pseudocount: float, step: float) -> None:
         """Linear in the weights (EiNet paper, eq. 8)."""
         target = self.m_step(self.counts(statistics).mul_(scale), pseudocount)
-        self.set(torch.lerp(self.values, target, step))
+        self.values.lerp_(target, step)
+        torch.log(self.values, out=self.log_weights[:-1])
 
     def constrain(self, raw: Tensor) -> Tensor:
         """Softmax over the edges of each sum."""

@@ -62,6 +62,11 @@ class LeafBank:
         fresh = 0 if self.gathers else 4 * self.values.nbytes
         return self.coefficients.nbytes + fresh
 
+    def addresses(self) -> tuple[int, ...]:
+        """Of the coefficients and the shift."""
+        shift = () if self.shift is None else (self.shift.data_ptr(),)
+        return self.coefficients.data_ptr(), *shift
+
     def set(self, values: Tensor) -> None:
         """Replace the parameters and recompute shift and coefficients."""
         self._best: Tensor | None = None
@@ -77,22 +82,25 @@ class LeafBank:
             self.coefficients[-1] = 0
             self._table(self.coefficients).copy_(self.family.coefficients(values))
             return
-        self.values = values = row_major(values)
-        local = values
+        self.values = row_major(values)
+        self.shift, self.parameters, self.coefficients = self._derived(self.values)
+
+    def _derived(self, values: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
+        """Shift, shifted parameters and coefficients of families that are multiplied."""
+        shift, local = None, values
         if self.family.recentred(values, values.new_zeros(())) is not None:
             # Work on x - shift: squares of large numbers would cost the digits that matter.
             means = self.family.mean(values)
-            self.shift = means.mean(2, keepdim=True)
-            local = self._recentred(values, self.shift)
+            shift = means.mean(2, keepdim=True)
+            local = self._recentred(values, shift)
             squares = self.family.mean(local).square() / self.family.variance(local)
             if float(squares.max()) * torch.finfo(values.dtype).eps > SHIFT_ERROR:
                 # Narrow units far from each other: each needs a shift of its own.
-                self.shift = means
+                shift = means
                 local = self._recentred(values, means)
-        self.parameters = local
         coefficients = self.family.coefficients(local)  # [rows, d, K, S]
-        matrix = coefficients.transpose(1, 2).reshape(rows, units, -1)
-        self.coefficients = row_major(matrix.clamp_min(IMPOSSIBLE))
+        matrix = coefficients.transpose(1, 2).reshape(len(values), values.shape[2], -1)
+        return shift, local, row_major(matrix.clamp_min(IMPOSSIBLE))
 
     def table(self, tensor: Tensor) -> Tensor:
         """The entries of a table, or of its statistics, as [rows, d, S, K], a view."""
@@ -161,7 +169,14 @@ class LeafBank:
         counts = self.counts(statistics)
         if not self.gathers:
             target = self._m_step(counts.mul_(scale), pseudocount, self.values)
-            self.set(self.family.blend(self.values, target, step))
+            self.values.copy_(self.family.blend(self.values, target, step))
+            self._best = self._moments = None
+            shift, self.parameters, coefficients = self._derived(self.values)
+            self.coefficients.copy_(coefficients)
+            if shift is None or self.shift is None or shift.shape != self.shift.shape:
+                self.shift = shift
+            else:
+                self.shift.copy_(shift)
             return
         # Tables are large: in parts, so that each number is fetched from memory once.
         logs = self._table(self.coefficients)

@@ -120,7 +120,7 @@ class LeafLayer(Layer):
                 base = self.bank.family.log_base(x)
                 out += (base if observed is None else base * observed).sum(1, keepdim=True)
             if self.bank.shift is None:  # the densities of the others are never 0
-                out[out < IMPOSSIBLE / 2] = -torch.inf
+                out.masked_fill_(out < IMPOSSIBLE / 2, -torch.inf)
         if self._partial:
             outside = self._columns(state.seen)
             outside &= ~self.bank.family.support.contains(self._columns(state.columns))

@@ -167,6 +167,7 @@ class Program:
         keep: bool = False,
         adjust: Callable[[Layer, Pass], None] | None = None,
         workspace: Workspace | None = None,
+        complete: bool | None = None,
     ) -> Pass:
         """Up pass over data [B, V] (NaN = missing): every unit's log-value.
 
@@ -174,6 +175,7 @@ class Program:
         adjust: called after each layer; it may change the values that the layer has written
         (soft evidence on leaves, observed hidden variables of sums). workspace: buffers that are
         used again, for callers with many batches; the pass is valid until it is used next.
+        complete: that nothing is missing, where the caller knows; found out otherwise.
         """
         data, observed = self.observe(x)
         space = workspace or Workspace()
@@ -185,7 +187,7 @@ class Program:
             space.take("values", (self.plan.rows, len(data)), data),
             space,
             mode,
-            bool(observed.all()),
+            bool(observed.all()) if complete is None else complete,
         )
         with self.products():
             for layer in self.layers if len(data) else ():

@@ -48,6 +48,11 @@ class WeightBank:
         """The statistics."""
         return self.values.nbytes
 
+    def addresses(self) -> tuple[int, ...]:
+        """Of the weights and, where they are in use, the log-weights."""
+        log = () if self._log is None else (self._log.data_ptr(),)
+        return self.linear.data_ptr(), *log
+
     def set(self, values: Tensor) -> None:
         """Replace the weights; the log-weights follow when next asked for."""
         self.values = row_major(values)
@@ -100,7 +105,10 @@ class WeightBank:
             values.addcmul_(counts, gain * scale)
             if pseudocount:
                 values += gain * (pseudocount / inputs)
-        self.set(self.values)
+        if self.log_scale is not None:
+            self.set(self.values)
+        elif self._log is not None:
+            torch.log(self.values, out=self._log)
 
     def constrain(self, raw: Tensor) -> Tensor:
         """Softmax over the edges of each sum."""

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from pccore.compile import Program
+from pccore.compile.graphs import CapturedPass
 from pccore.compile.program import LARGEST_TILE
 from pccore.compile.tiling import in_tiles
 from pccore.discovery import instances_in
@@ -38,6 +39,7 @@ class Learner(ABC):
     def __init__(self, program: Program, rows: int) -> None:
         self.program = program
         self.rows = rows
+        self.expect = Expectation(program)
 
     @abstractmethod
     def batch(self, x: Tensor) -> BatchResult:
@@ -81,18 +83,38 @@ def method_named(name: str) -> Method:
         raise NotFoundError(f"there is no learning method {name!r}; known are {known}") from None
 
 
-@torch.no_grad()
-def expected_counts(program: Program, x: Tensor, statistics: list[Tensor]) -> BatchResult:
-    """E-step: one up and one flow pass over x, added to `statistics`; large batches in tiles."""
+class Expectation:
+    """E-steps over one program: up and flow passes, whose counts are added to statistics."""
 
-    def learn_from(tile: Tensor) -> tuple[float, int]:
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self._captured: CapturedPass | None = None
+
+    @torch.no_grad()
+    def __call__(self, x: Tensor, statistics: list[Tensor]) -> BatchResult:
+        """Add the expected counts of rows x [B, V]; large batches in tiles."""
+
+        def learn_from(tile: Tensor) -> tuple[float, int]:
+            values = self._pass(tile, statistics)
+            possible = ~torch.isinf(values)
+            total = float(torch.where(possible, values, 0.0).double().sum())
+            return total, int((~possible).sum())
+
+        tiles = in_tiles(self.program, x, learn_from, numbers=LARGEST_TILE, training=True)
+        parts = list(tiles)
+        return BatchResult(sum(p[0] for p in parts), len(x), sum(p[1] for p in parts))
+
+    def _pass(self, x: Tensor, statistics: list[Tensor]) -> Tensor:
+        """Log-values of the root, [B]."""
+        program = self.program
+        captures = program.kernels is not None and program.device.type == "cuda" and len(x) > 0
+        if captures and not bool(torch.isnan(x).any()):
+            if self._captured is None or not self._captured.fits(x, statistics):
+                self._captured = None  # its memory first
+                self._captured = CapturedPass(program, len(x), statistics)
+            return self._captured(x)
         with program.spare.borrow() as workspace:
-            state = program.evaluate(tile, keep=True, workspace=workspace)
+            state = program.evaluate(x, keep=True, workspace=workspace)
             values = program.root_values(state)
             program.flows(state, statistics)
-        possible = ~torch.isinf(values)
-        total = float(torch.where(possible, values, 0.0).double().sum())
-        return total, int((~possible).sum())
-
-    parts = list(in_tiles(program, x, learn_from, numbers=LARGEST_TILE, training=True))
-    return BatchResult(sum(p[0] for p in parts), len(x), sum(p[1] for p in parts))
+        return values

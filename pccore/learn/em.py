@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from pccore.compile import Program
-from pccore.learn.base import BatchResult, Learner, Method, expected_counts
+from pccore.learn.base import BatchResult, Learner, Method
 from pccore.options import option
 
 #: Rows whose counts are added up in the program's own precision.
@@ -60,7 +60,7 @@ class FullEM(Learner):
         if self._recent > MOST_COUNTS:
             self._set_aside()
             self._recent = len(x)
-        return expected_counts(self.program, x, self._statistics)
+        return self.expect(x, self._statistics)
 
     def _set_aside(self) -> None:
         """Add the counts to the float64 totals before small ones get lost in large ones."""
@@ -96,7 +96,7 @@ class OnlineEM(Learner):
         """E-step on the batch and a step towards its M-step."""
         for statistics in self._statistics:
             statistics.zero_()
-        result = expected_counts(self.program, x, self._statistics)
+        result = self.expect(x, self._statistics)
         # The batch stands for the whole data, so that the prior weighs the same as in full EM.
         scale = self.rows / max(1, len(x))
         o = self.options

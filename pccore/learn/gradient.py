@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from pccore.compile import Program
-from pccore.learn.base import BatchResult, Learner, Method, expected_counts
+from pccore.learn.base import BatchResult, Learner, Method
 from pccore.options import option
 
 
@@ -44,7 +44,7 @@ class AdamLearner(Learner):
         """One Adam step on the mean negative log-likelihood of the batch."""
         for statistics in self._statistics:
             statistics.zero_()
-        result = expected_counts(self.program, x, self._statistics)
+        result = self.expect(x, self._statistics)
         self._optimiser.zero_grad(set_to_none=True)
         banks = self.program.banks
         for n, raw in zip(self._banks, self._raw, strict=True):

@@ -12,7 +12,7 @@ import torch
 from pccore.compile import Program, compile_circuit
 from pccore.compile.tiling import in_tiles
 from pccore.errors import MemoryLimitError
-from pccore.learn.base import expected_counts
+from pccore.learn.base import Expectation
 from pccore.leaves.base import Support
 from pccore.structures import build_structure
 from pccore.structures.base import Shape
@@ -67,7 +67,7 @@ def test_a_budget_makes_the_tiles_smaller_and_the_answer_stays(program: Program)
     spent = tight.needs(5000, training=True)
     assert spent.samples == tight.tile_rows(2**24, training=True) < 5000
     first, second = program.zero_statistics(), tight.zero_statistics()
-    one, two = expected_counts(program, x, first), expected_counts(tight, x, second)
+    one, two = Expectation(program)(x, first), Expectation(tight)(x, second)
     assert one.log_likelihood == pytest.approx(two.log_likelihood, rel=1e-5)
     for a, b in zip(first, second, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-3)
