@@ -12,9 +12,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
+
+from pccore import oracle
+from pccore.compile import compile_circuit
+from pccore.learn.em import OnlineEM, OnlineEMOptions
+from tests.strategies import random_circuit, random_evidence
 
 ON_GPU = torch.cuda.is_available()
 DEVICE = "cuda" if ON_GPU else "cpu"
@@ -393,3 +399,34 @@ def test_a_captured_graph_repeats_to_the_last_bit(kind: str) -> None:
     torch.cuda.synchronize()
     for tensor, kept in zip((out, few, grad, pair_grad, *flows), first, strict=True):
         assert torch.equal(tensor, kept)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_programs_with_fused_kernels_equal_plain_ones(seed: int) -> None:
+    """Every value, flow and count of a random circuit, ties and zero weights included."""
+    model = random_circuit(seed, variables=4, tied=seed % 2 == 0, zero_weights=True, grouped=True)
+    x = random_evidence(np.random.default_rng(seed), model, rows=5)
+    plain = compile_circuit(model, dtype=torch.float64, kernels="torch")
+    fused = compile_circuit(model, device=DEVICE, kernels="triton")
+    first, second = plain.evaluate(x, keep=True), fused.evaluate(x, keep=True)
+    close = {"rtol": 1e-4, "atol": 1e-4}
+    torch.testing.assert_close(second.values.double().cpu().exp(), first.values.exp(), **close)
+    counted, added = plain.zero_statistics(), fused.zero_statistics()
+    flows = fused.flows(second, added).double().cpu()
+    torch.testing.assert_close(flows, plain.flows(first, counted), **close)
+    for a, b, expected, found in zip(plain.banks, fused.banks, counted, added, strict=True):
+        torch.testing.assert_close(b.counts(found).double().cpu(), a.counts(expected), **close)
+
+
+@pytest.mark.gpu
+def test_captured_passes_give_the_same_counts_and_see_new_parameters() -> None:
+    model = random_circuit(3, variables=5, grouped=True)
+    rows = oracle.states(model)[:64]
+    x = torch.tensor(rows, dtype=torch.float32, device="cuda")
+    learners = [
+        OnlineEM(compile_circuit(model, "cuda", kernels=kernels), len(x), OnlineEMOptions(0.3, 0.1))
+        for kernels in ("torch", "triton")
+    ]
+    for _ in range(3):
+        plain, captured = (learner.batch(x).log_likelihood for learner in learners)
+        assert captured == pytest.approx(plain, rel=1e-4)
