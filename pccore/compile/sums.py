@@ -203,7 +203,7 @@ def _exp_of(state: Pass, name: str, log_values: Tensor, dim: int) -> tuple[Tenso
     top = dense.top_of(log_values, dim)
     linear = state.workspace.take(name, tuple(log_values.shape), log_values)
     torch.sub(log_values, top, out=linear)
-    return linear.exp_(), top
+    return dense.exp_(linear), top
 
 
 class DenseLayer(SumLayer):

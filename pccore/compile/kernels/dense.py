@@ -12,13 +12,21 @@ largest child), the few columns concerned are redone exactly in log space.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
 #: Below this a shifted float32 sum has lost digits; chosen well above the denormals.
 UNDERFLOW = 1e-30
+LOG2_E = 1 / math.log(2)
 #: Numbers one exact chunk may hold.
 EXACT_CHUNK = 2**22
+
+
+def exp_(values: Tensor) -> Tensor:
+    """exp in place. torch's exp2 is four times as fast as its exp on a CPU with AVX-512."""
+    return values.mul_(LOG2_E).exp2_()
 
 
 def top_of(log_values: Tensor, dim: int) -> Tensor:
@@ -110,7 +118,7 @@ def weighted_log_sum(values: Tensor, log_weights: Tensor, dim: int) -> Tensor:
     top = top_of(values, dim)
     values.sub_(top).add_(log_weights)
     second = top_of(values, dim)
-    total = values.sub_(second).exp_().sum(dim).log_()
+    total = exp_(values.sub_(second)).sum(dim).log_()
     return total.add_(second.squeeze(dim)).add_(top.squeeze(dim))
 
 
@@ -121,7 +129,7 @@ def shares(values: Tensor, log_weights: Tensor, flow: Tensor, dim: int) -> Tenso
     would change the amount of flow from layer to layer.
     """
     values.sub_(top_of(values, dim)).add_(log_weights)
-    values.sub_(top_of(values, dim)).exp_()
+    exp_(values.sub_(top_of(values, dim)))
     return values.mul_(ratio(flow, values.sum(dim)).unsqueeze(dim))
 
 
