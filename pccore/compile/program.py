@@ -34,6 +34,10 @@ from pccore.params import Params
 
 #: Numbers in the value buffer of one tile of a batch, whatever the batch size.
 LARGEST_TILE = 2**24
+#: How many times larger tiles are on a GPU, which has no use for small ones.
+GPU_TILE = 64
+#: Samples of a tile in a circuit that is large, but not too large for them.
+FEWEST_ROWS = 64
 
 
 class Program:
@@ -116,9 +120,13 @@ class Program:
     # -- memory --------------------------------------------------------------------------
 
     def tile_rows(self, numbers: int, buffers: int = 1, *, training: bool = False) -> int:
-        """Samples of one tile: so many value buffers hold `numbers` numbers, and all buffers of
-        a pass stay within the budget."""
-        rows = self.plan.rows_within(numbers, buffers)
+        """Samples of one tile: so many value buffers hold `numbers` numbers, but not so few
+        samples that the work is spent on starting operations, and all buffers of a pass stay
+        within the budget."""
+        if self.device.type != "cpu":
+            numbers *= GPU_TILE
+        fewest = min(FEWEST_ROWS, self.plan.rows_within(LARGEST_TILE, buffers))
+        rows = max(self.plan.rows_within(numbers, buffers), fewest)
         if self.memory is None:
             return rows
         budget = self.memory // self.dtype.itemsize

@@ -11,8 +11,9 @@ from torch import Tensor
 from pccore.compile.program import Program
 from pccore.errors import MemoryLimitError
 
-#: Numbers in the value buffer of one tile, unless the caller or the program's budget says less.
-TILE = 2**24
+#: Numbers in the value buffer of one tile, unless the caller or the program's budget says
+#: otherwise: what stays in the cache of a CPU.
+TILE = 2**22
 
 T = TypeVar("T")
 

@@ -123,6 +123,7 @@ def test_the_impossible_row_is_named_as_it_was_given(monkeypatch: pytest.MonkeyP
     certain = circuit(mix([1.0], [categorical("A", [0, 1]) * bernoulli("B", 0.5)]))
     rows = [[1, None]] * 5 + [[0, None]]
     monkeypatch.setattr("pccore.compile.tiling.TILE", 8)
+    monkeypatch.setattr("pccore.compile.program.FEWEST_ROWS", 1)
     for ask in ASK[2:]:
         with pytest.raises(EvidenceError, match=r"row 5.*probability zero"):
             ask(certain, rows, 0)
