@@ -231,6 +231,7 @@ def result(epoch: float, job: Job) -> dict[str, Any]:
         "epoch": epoch,
         "epoch_best": epoch,
         "inference_us": 2 * epoch,
+        "inference_us_best": epoch,
         "peak_mib": 300 * epoch,
         "parameters": structure_parameters(job),
     }
@@ -252,7 +253,8 @@ def test_parity_comes_before_timing_and_ratios_are_to_the_fastest(monkeypatch: p
     assert not found.failed
     ratios = found.rows[0]["ratios"]
     assert ratios["epoch as shipped"] == ratios["inference_us as shipped"] == 8
-    assert ratios["epoch best"] == 4 and ratios["least_peer_mib"] == 2400
+    assert ratios["epoch best"] == ratios["epoch_best best"] == 4
+    assert ratios["least_peer_mib"] == 2400
 
 
 @pytest.mark.parametrize("off", [1e-3, math.nan])

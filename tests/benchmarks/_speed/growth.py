@@ -76,7 +76,7 @@ def show(sweeps: Sequence[Sweep], out: Output) -> None:
             for size, s in zip(sweep.sizes, sweep.seconds, strict=True)
         )
         rows.append([sweep.title, f"{sweep.exponent:.2f}", f"{sweep.theory:g}", points])
-    head = ("training step against", "exponent", "expected", "size: ms")
+    head = ("cost against", "exponent", "expected", "size: ms")
     out.table(head, rows, "Growth of pccore's cost")
 
 
@@ -84,7 +84,7 @@ def growth_panels(sweeps: Sequence[Sweep]) -> list[Chart]:
     """A chart of each sweep."""
     return [
         Chart(
-            f"step against {sweep.title}: exponent {sweep.exponent:.2f}",
+            f"EM step against {sweep.title}: exponent {sweep.exponent:.2f}",
             sweep.axis,
             "ms",
             [

@@ -121,13 +121,14 @@ def _range(values: Sequence[float]) -> tuple[float, float]:
 
 def _bars(panel: Bars) -> list[str]:
     parts = [_title(panel.title)]
-    label = 190
+    label = 215
     room = WIDTH - label - RIGHT - 34
-    most = max(max(value, goal) for _, value, goal in panel.bars)
+    # A bar far beyond its goal is cut off, so that the others can be read.
+    most = min(max(max(v, goal) for _, v, goal in panel.bars), 4 * max(g for *_, g in panel.bars))
     for number, (name, value, goal) in enumerate(panel.bars):
         y = TOP + 18 * number
         colour = COLOURS[0] if value >= goal else COLOURS[1]
-        length, mark = room * value / most, label + room * goal / most
+        length, mark = room * min(1, value / most), label + room * goal / most
         parts.append(_text(label - 5, y + 10, name, 'text-anchor="end"'))
         parts.append(
             f'<rect x="{label}" y="{y}" width="{length:.1f}" height="12" fill="{colour}"/>'
