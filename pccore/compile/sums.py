@@ -91,14 +91,17 @@ class SumLayer(InnerLayer):
         if fused is not None:
             return self.up_fused(fused, state)
         whole = self.read(state.values)
-        name = f"sums {self.number}" if keep else "sums"
-        all_sums = state.workspace.take(name, tuple(whole.shape), whole)
+        kept = None
         if keep:
-            state.kept[self.number] = all_sums
+            kept = state.workspace.take(f"sums {self.number}", tuple(whole.shape), whole)
+            state.kept[self.number] = kept
         for part in self.parts(self._work * state.samples):
             children = self.children(state, part)
             weights = self.rows.of(self.bank.linear, part)
-            out, sums = whole[part], all_sums[part]
+            out = whole[part]
+            # What nobody wants again stays in the cache.
+            take = state.workspace.take
+            sums = take("sums", tuple(out.shape), out) if kept is None else kept[part]
             torch.bmm(weights, children.linear, out=sums)
             torch.log(sums, out=out)
             out += children.shift
