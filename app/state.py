@@ -50,7 +50,8 @@ class AppState:
     likelihoods; hidden: unit and the name given to its hidden variable, with `=2` behind it where
     child 2 is observed; pass_, step: what is stepped through and how far (0: all of it); scale: of
     the values. other: the model that Compare holds against the current one. lesson, stage: of
-    Learn. presenting: larger type.
+    Learn. presenting: larger type. aspect: of Inspect; layer: number of the selected layer of the
+    compiled circuit, "" for none; batch: rows that its costs are for.
     """
 
     model: str = _field("", codec.text(_IDENTIFIER, 80))
@@ -79,6 +80,9 @@ class AppState:
     lesson: str = _field("", codec.text(_IDENTIFIER, 80))
     stage: int = _field(0, codec.whole(0, 99))
     presenting: str = _field("no", codec.choice("no", "yes"))
+    aspect: str = _field("structure", codec.choice("structure", "compile"))
+    layer: str = _field("", codec.text(r"[0-9]{1,7}", 7))
+    batch: int = _field(100, codec.whole(1, 10**6))
 
 
 @functools.cache
@@ -145,7 +149,8 @@ def earlier_models() -> tuple[str, ...]:
 
 def choose_model(model: str) -> None:
     """Make a model the current one; what pointed into the last one is dropped."""
-    update(model=model, view=(), unit="", evidence="", soft=(), hidden=(), pass_="", step=0)
+    nothing = {"view": (), "unit": "", "layer": "", "evidence": "", "soft": (), "hidden": ()}
+    update(model=model, **nothing, pass_="", step=0)
 
 
 def choose_dataset(dataset: str) -> None:

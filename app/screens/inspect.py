@@ -1,4 +1,7 @@
-"""Inspect: the current circuit as a graph, what the check says of it, and each unit in detail."""
+"""Inspect: the current circuit as a graph, what the check says of it, and each unit in detail.
+
+Its other side, the layers that the circuit is compiled to, is in `inspect_compile`.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,13 @@ import streamlit as st
 
 from pc_workbench import controls, navigate, state, store
 from pc_workbench.components import GraphEvent, circuit_graph
-from pc_workbench.screens import inspect_unit, inspect_witness, picture_export, repair_panel
+from pc_workbench.screens import (
+    inspect_compile,
+    inspect_unit,
+    inspect_witness,
+    picture_export,
+    repair_panel,
+)
 from pc_workbench.screens.inspect_side import (
     chosen,
     show_findings,
@@ -30,7 +39,7 @@ GRAPH = 450  # pixels
 
 def page() -> None:
     """Draw the page."""
-    heading, save, code = st.columns([3, 1, 1], vertical_alignment="center")
+    heading, aspect, save, code = st.columns([1.4, 1.6, 1, 1], vertical_alignment="center")
     heading.title("Inspect")
     model = state.get().model
     if not model:
@@ -38,18 +47,32 @@ def page() -> None:
         navigate.links("gallery", "build")
         return
     circuit = store.get_circuit(model)
+    aspect.segmented_control(
+        "What is shown",
+        ("structure", "compile"),
+        format_func=str.capitalize,
+        label_visibility="collapsed",
+        **state.bind("aspect"),
+    )
     with save:
         _save(model, circuit)
     with code:
-        reference = store.model_reference(model)
-        python = (
-            "from pccore.check import check\nfrom pccore.files import load_model\n\n"
-            f"circuit = load_model({reference!r})\nreport = check(circuit)\n"
-            "print(report.properties)\nfor witness in report.violations:\n"
-            "    print(witness.message)\n"
-        )
-        controls.show_code(python, f"pccore check {reference}")
+        _code(model)
     _body(model)
+
+
+def _code(model: str) -> None:
+    if state.get().aspect == "compile":
+        inspect_compile.code(model)
+        return
+    reference = store.model_reference(model)
+    python = (
+        "from pccore.check import check\nfrom pccore.files import load_model\n\n"
+        f"circuit = load_model({reference!r})\nreport = check(circuit)\n"
+        "print(report.properties)\nfor witness in report.violations:\n"
+        "    print(witness.message)\n"
+    )
+    controls.show_code(python, f"pccore check {reference}")
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -61,8 +84,11 @@ def _outline(version: str, _circuit: Circuit) -> Outline:
 def _body(model: str) -> None:
     """Everything that a click changes."""
     circuit = store.get_circuit(model)
-    report = store.get_report(model)
     outline = _outline(store.version(model), circuit)
+    if state.get().aspect == "compile":
+        inspect_compile.show(model, circuit, outline)
+        return
+    report = store.get_report(model)
     left, right = st.columns([2, 1], gap="medium")
     with left:
         _graph(model, circuit, report, outline)

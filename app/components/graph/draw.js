@@ -12,8 +12,9 @@ const LEAF_GLYPHS = {
 
 const SIGNS = { sum: "M-8.5 0h17M0-8.5v17", product: "M-6.5-6.5l13 13M6.5-6.5l-13 13" };
 
-// Marks of a comparison: plus, minus, delta.
-const MARKS = { added: "M-4.5 0h9M0-4.5v9", removed: "M-4.5 0h9", changed: "M0-4.6 4.8 4h-9.6z" };
+// Marks of a comparison: plus, minus, delta. Mark of what one layer computes: stacked lines.
+const MARKS = { added: "M-4.5 0h9M0-4.5v9", removed: "M-4.5 0h9", changed: "M0-4.6 4.8 4h-9.6z",
+  layer: "M-4.5-3.2h9M-4.5 0h9M-4.5 3.2h9" };
 
 function shapeOf(kind, grow, className, shift) {
   if (kind === "leaf") {
