@@ -23,8 +23,8 @@ from pccore.errors import PCError
 from pccore.graph import Circuit, Unit
 
 HEIGHT = 450  # pixels
-#: Operations of a measurement beyond which every layer is run twice, not five times.
-MANY = 2e10
+#: Seconds of both passes up to which every layer is run five times more, for the best.
+QUICK = 1.0
 _MEASURED = "pcw_measured"  # (what was measured, costs, on which rows)
 
 
@@ -153,9 +153,7 @@ def _blocks(
         label=f"Layers of {store.title_of(model)}",
         on_select=functools.partial(_on_layer, circuit, found, outline),
     )
-    st.caption(
-        "A block is a group, as high as it has units and as wide as it has inputs; a cell is a child."
-    )
+    st.caption("A block is a group: its units high, its inputs wide. A cell is one child.")
 
 
 def _on_layer(circuit: Circuit, found: Facts, outline: Outline, number: int | None) -> None:
@@ -193,8 +191,9 @@ def _actions(line: Sequence[Any], version: str, program: Program, circuit: Circu
         return
     with line[2], errors.boundary(), st.spinner("Measuring …"):
         rows, source = _rows(circuit, samples)
-        work = sum(cost.flops for cost in layer_costs(program, samples))
-        costs = measure(program, rows, repeats=5 if work < MANY else 2)
+        costs = measure(program, rows, repeats=1)
+        if sum(compile_costs.seconds_of(cost) or 0.0 for cost in costs) < QUICK:
+            costs = measure(program, rows)
         st.session_state[_MEASURED] = ((version, samples), costs, source)
 
 

@@ -28,8 +28,10 @@ ROOM = WIDTH - LEFT - RIGHT
 LAYERS, BLOCKS, LINES, COLUMNS = 60, 24, 6, 20
 _HEAD, _LABEL, _BELOW, _GAP = 24.0, 24.0, 10.0, 5.0
 _CELL, _PITCH = 8.0, 10.0
-#: A program of few layers is drawn larger, if it is no higher than that.
-LARGER, FITS = 1.8, 430.0
+#: A program of few units is drawn larger, if it is no higher than that.
+LARGER, FEW, FITS = 1.8, 150, 430.0
+#: How large the cells of a layer with rows of many widths are drawn.
+DENSE = 0.7
 
 
 def drawing(
@@ -51,7 +53,7 @@ def drawing(
         focus = Unit(found.plan.fused[focus.group], 0)
     shown = _shown(len(found.layers), selected)
     rows, height = _rows(circuit, found, shown, focus, LARGER)
-    if height > FITS:
+    if height > FITS or found.plan.rows > FEW:
         rows, height = _rows(circuit, found, shown, focus, 1.0)
     weights = shares(costs)
     for row in rows:
@@ -210,25 +212,30 @@ def _cells(
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], float]:
     """One block for each width of rows; a cell for each child, and for each place left empty."""
     wanted = _position(found, layer, focus)
-    chosen, x = _fitting(layer.rows, wanted, zoom), LEFT
+    zoom = zoom if len(layer.rows) <= 2 else min(zoom, DENSE)
     blocks: list[dict[str, Any]] = []
     notes: list[dict[str, Any]] = []
-    tallest = 0.0
+    x, below = LEFT, 0.0
+    chosen = _fitting(layer.rows, wanted, zoom)
     for row in chosen:
         block = _grid(row, wanted, layer.number, x, top, zoom)
         blocks.append(block)
-        tallest = max(tallest, block["h"])
-        x += block["w"] + 6
         if len(row.units) > len(block["shown"]):
-            text = f"× {len(row.units):,}"
-            notes.append({"x": x, "y": top + block["h"] / 2, "text": text})
-            x += 7.0 * len(text) + 4
-        x += 6
+            y, below = top + block["h"] + 9, 16.0
+            notes.append({"x": x, "y": y, "text": f"× {len(row.units):,}"})
+        x += _breadth(row, zoom)
+    tallest = max(block["h"] for block in blocks)
     left_out = len(layer.rows) - len(chosen)
     if left_out:
-        text = f"… {left_out} more width" + ("s" if left_out > 1 else "")
+        text = f"+ {left_out} width" + ("s" if left_out > 1 else "")
         notes.append({"x": x, "y": top + tallest / 2, "text": text})
-    return blocks, notes, tallest
+    return blocks, notes, tallest + below
+
+
+def _breadth(row: Row, zoom: float) -> float:
+    """The room that a block of cells takes, with the number of its units below."""
+    text = 7.0 * len(f"× {len(row.units):,}") if len(row.units) > LINES else 0.0
+    return max(min(row.width, COLUMNS) * _PITCH * zoom, text) + 9
 
 
 def _position(found: Facts, layer: LayerFacts, focus: Unit | None) -> int:
@@ -245,9 +252,11 @@ def _fitting(rows: Sequence[Row], wanted: int, zoom: float) -> list[Row]:
     def rank(row: Row) -> tuple[bool, bool, int]:
         return wanted not in row.units, bool((row.counts == row.width).all()), -len(row.units)
 
-    room, taken = ROOM - 90, list[Row]()
+    room, taken = ROOM, list[Row]()
+    if sum(_breadth(row, zoom) for row in rows) > room:
+        room -= 64  # for the number of those left out
     for row in sorted(rows, key=rank):
-        wide = min(row.width, COLUMNS) * _PITCH * zoom + 60
+        wide = _breadth(row, zoom)
         if taken and wide > room:
             continue
         taken.append(row)
