@@ -31,7 +31,8 @@ _MEASURED = "pcw_measured"  # (what was measured, costs, on which rows)
 def show(model: str, circuit: Circuit, outline: Outline) -> None:
     """Graph and layers side by side, the numbers below."""
     try:
-        program = store.get_program(model)
+        with st.spinner("Compiling …"):
+            program = store.get_program(model)
     except PCError as error:
         st.info(f"This circuit cannot be compiled. {errors.sentence(error)}")
         return
@@ -58,7 +59,8 @@ def code(model: str) -> None:
     """'Show code' of this view."""
     reference, samples = store.model_reference(model), state.get().batch
     try:
-        fits = _dataset_rows(store.get_circuit(model), 1) is not None
+        dataset = store.get_dataset(state.get().dataset)
+        fits = compile_costs.fits(store.get_circuit(model), dataset)
     except PCError:
         fits = False
     python = compile_costs.python(reference, samples, state.get().dataset if fits else "")

@@ -15,9 +15,8 @@ from pc_workbench.views.compile_facts import Facts, share_text, span
 from pccore.compile import Program
 from pccore.compile.profile import LayerCost
 from pccore.datasets import Dataset
-from pccore.errors import EvidenceError
-from pccore.evidence import evidence_rows
 from pccore.graph import Circuit
+from pccore.leaves.base import Support
 
 #: Numbers in the buffers of a batch that is measured.
 LARGEST_BATCH, MOST_ROWS = 2**24, 10_000
@@ -152,14 +151,25 @@ def to_csv(found: Facts, costs: Sequence[LayerCost], samples: int) -> str:
 
 def rows_of(circuit: Circuit, dataset: Dataset, samples: int) -> np.ndarray | None:
     """Training rows, repeated where they are few; None where the circuit does not take them."""
+    if not fits(circuit, dataset):
+        return None
+    return np.resize(dataset.train, (samples, dataset.num_variables))
+
+
+def fits(circuit: Circuit, dataset: Dataset) -> bool:
+    """Whether a circuit has the columns of a dataset and admits their values."""
     if dataset.num_variables != len(circuit.variables):
-        return None
-    rows = np.resize(dataset.train, (samples, dataset.num_variables))
-    try:
-        evidence_rows(circuit, rows[: len(dataset.train)])
-    except EvidenceError:
-        return None
-    return rows
+        return False
+    domains = circuit.domains
+    return all(_admits(domains.get(v), one) for v, one in enumerate(dataset.supports))
+
+
+def _admits(domain: Support | None, values: Support) -> bool:
+    if domain is None or domain.kind == "real":
+        return True
+    if domain.kind == "count" or values.kind != "finite":
+        return domain.kind == "count" and values.kind != "real"
+    return (values.states or 0) <= (domain.states or 0)
 
 
 def random_rows(circuit: Circuit, samples: int, seed: int = 0) -> np.ndarray:

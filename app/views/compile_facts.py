@@ -16,6 +16,7 @@ from pccore.compile import Program
 from pccore.compile.edges import EdgeSumLayer
 from pccore.compile.layer import Layer
 from pccore.compile.plan import LayerKind, Plan
+from pccore.compile.profile import layer_costs
 from pccore.graph import Circuit, LeafGroup, SparseEdges
 
 #: How strong what is computed elsewhere is drawn in the graph.
@@ -107,8 +108,6 @@ class Facts:
 
 def facts(program: Program) -> Facts:
     """Linear in the number of groups and of their units."""
-    from pccore.compile.profile import layer_costs
-
     plan, circuit = program.plan, program.circuit
     where = np.full(len(circuit.groups), -1, dtype=np.int64)
     for number, spec in enumerate(plan.layers):
@@ -228,10 +227,10 @@ def place(circuit: Circuit, found: Facts, outline: Outline, node: str) -> tuple[
     first = address.first if unit is None else address.first + unit.index
     last = address.first + address.size - 1 if unit is None else first
     rows = "row" if first == last else "rows"
+    inside = span((first - layer.first, last - layer.first))
     return (
-        f"{name} is {rows} {span((first - layer.first, last - layer.first))} of layer {number}, "
-        f"whose rows are 0 to {layer.units - 1:,}. "
-        f"In the value buffer: {rows} {span((first, last))}.",
+        f"{name} is computed in layer {number}: {rows} {inside} of 0 to {layer.units - 1:,}, "
+        f"in the value buffer {rows} {span((first, last))}.",
         number,
     )
 

@@ -169,11 +169,12 @@ def test_touch_pinch_zooms(open_app, touch_page):
         points = [{"x": x - spread, "y": y, "id": 0}, {"x": x + spread, "y": y, "id": 1}]
         session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
     session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-    touch_page.wait_for_timeout(200)
-    assert float(graph.transform().split("scale(")[1][:-1]) > 1.5 * before
+    scale = "document.querySelector('[data-testid=stBidiComponentIsolated]').shadowRoot"
+    scale += ".querySelector('[data-role=world]').transform.baseVal.consolidate().matrix.a"
+    touch_page.wait_for_function(f"() => {scale} > {1.5 * before}")
     touch_page.get_by_role("button", name="Fit to view").click()
-    box = graph.node("leaf2").locator(".body").bounding_box()
-    touch_page.touchscreen.tap(box["x"] + 20, box["y"] + 10)
+    touch_page.wait_for_function(f"() => {scale} < {1.2 * before}")
+    graph.node("leaf2").locator(".hit").tap()  # waits until it stands still
     graph.expect_event("select", "leaf2")
 
 
