@@ -18,8 +18,8 @@ from pccore.structures import build_structure
 from pccore.structures.base import Shape
 
 #: Trains one model in a process of its own and prints what was announced and what was taken.
-CHILD = """
-import json, resource, torch
+CHILD = r"""
+import json, re, resource, torch
 from pccore.compile import compile_circuit
 from pccore.learn.em import OnlineEM, OnlineEMOptions
 from pccore.leaves.base import Support
@@ -39,7 +39,8 @@ def learn(options, samples):
 torch.set_num_threads(1)
 learn({"depth": 2, "replicas": 2, "units": 2}, 10)
 before, announced = learn({"depth": 5, "replicas": 10, "units": 40}, 200)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+# Not ru_maxrss, which a process takes over from the one that starts it.
+peak = 1024 * int(re.search(r"VmHWM:\s*(\d+)", open("/proc/self/status").read())[1])
 print(json.dumps({"announced": announced, "taken": peak - before}))
 """
 
