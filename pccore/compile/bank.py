@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
@@ -93,3 +94,23 @@ def row_major(tensor: Tensor) -> Tensor:
     if tensor.stride() == tuple(reversed(strides)):
         return tensor
     return torch.empty(tensor.shape, dtype=tensor.dtype, device=tensor.device).copy_(tensor)
+
+
+def project_to_simplex(values: Tensor, totals: Callable[[Tensor], Tensor]) -> Tensor:
+    """The nearest weights >= 0 (in Euclidean distance) that add up to one in each sum.
+
+    totals: what the edges of a sum add up to, at each of its edges. The weights are
+    max(values - t, 0), and the threshold t of each sum is found by bisection.
+    """
+    count = totals(torch.ones_like(values))
+    # With t = mean - 1 / n the positive parts add up to at least 1, with the maximum to 0; the
+    # maximum is below the mean plus the total of what lies above it.
+    mean = totals(values) / count
+    low = mean - 1.0 / count
+    high = mean + totals((values - mean).clamp_min(0.0))
+    for _ in range(60):
+        middle = (low + high) / 2
+        over = totals((values - middle).clamp_min(0.0)) > 1.0
+        low, high = torch.where(over, middle, low), torch.where(over, high, middle)
+    weights = (values - low).clamp_min(0.0)
+    return weights / totals(weights).clamp_min(torch.finfo(values.dtype).tiny)

@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pccore.compile.bank import project_to_simplex
+
 
 class EdgeBank:
     """Edge weights [E] of several parameters; statistics are expected counts [E + 1].
@@ -66,6 +68,10 @@ class EdgeBank:
         """Sum over the edges of each sum, [sums]."""
         return edge_values.new_zeros(self._sums).index_add_(0, self._sum, edge_values)
 
+    def add_counts(self, statistics: Tensor, counts: Tensor) -> None:
+        """They are the statistics."""
+        statistics[:-1] += counts
+
     def m_step(self, counts: Tensor, pseudocount: float) -> Tensor:
         """Normalised counts, the pseudocount spread over a sum's edges."""
         smoothed = counts + (pseudocount / self._edges)[self._sum]
@@ -77,6 +83,19 @@ class EdgeBank:
         target = self.m_step(self.counts(statistics).mul_(scale), pseudocount)
         self.values.lerp_(target, step)
         torch.log(self.values, out=self.log_weights[:-1])
+
+    def gradient(self, statistics: Tensor) -> Tensor:
+        """d log-likelihood / d weights, from the statistics; 0 for weights of 0."""
+        counts = self.counts(statistics)
+        return torch.where(self.values > 0, counts / self.values, 0.0)
+
+    def totals(self, values: Tensor) -> Tensor:
+        """What the edges of each sum add up to, for each edge."""
+        return self._per_sum(values)[self._sum]
+
+    def project(self, values: Tensor) -> Tensor:
+        """The nearest weights >= 0 that add up to one."""
+        return project_to_simplex(values, self.totals)
 
     def constrain(self, raw: Tensor) -> Tensor:
         """Softmax over the edges of each sum."""

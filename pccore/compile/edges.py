@@ -129,7 +129,7 @@ class EdgeProductLayer(EdgeLayer):
         """Sum of log-values."""
         self.read(state.values)[0].copy_(_bags(self.children, state.values, self.offsets[:-1]))
 
-    def up_max(self, state: Pass) -> None:
+    def up_max(self, state: Pass, keep: bool = False) -> None:
         """A product has nothing to maximise."""
         self.up(state, keep=False)
 
@@ -210,7 +210,7 @@ class EdgeSumLayer(EdgeLayer):
             sums = dense.weighted_log_sum(*self._children(state, tile), dim=1)
             state.values.index_copy_(0, tile.rows, sums)
 
-    def up_max(self, state: Pass) -> None:
+    def up_max(self, state: Pass, keep: bool = False) -> None:
         """Maximum over the children."""
         for tile in self._tiles(state.samples):
             values, log_weights = self._children(state, tile)
@@ -228,6 +228,7 @@ class EdgeSumLayer(EdgeLayer):
     def choose(self, state: Pass, choice: Choice) -> None:
         """Pick one child: sampled by its share, or the largest."""
         units, samples = self.units_of(choice)
+        counts = choice.counts_of(self.spec.parameters)
         blocks = self.block_of[units]
         for number, block in enumerate(self.blocks):
             mine = torch.nonzero(blocks == number).squeeze(1)
@@ -238,5 +239,8 @@ class EdgeSumLayer(EdgeLayer):
                 scores = state.values[children, where[:, None]]
                 scores += self.bank.log_weights[block.numbers[place]]
                 picked = dense.draw(scores, choice.generator)
-                rows = children.gather(1, picked.unsqueeze(1)).squeeze(1)
-                self.activate(choice, rows, where)
+                edge = picked.unsqueeze(1)
+                self.activate(choice, children.gather(1, edge).squeeze(1), where)
+                if counts is not None:
+                    numbers = block.numbers[place].gather(1, edge).squeeze(1)
+                    counts.index_add_(0, numbers, counts.new_ones(len(numbers)))

@@ -58,8 +58,8 @@ class Layer:
         """Add this layer's flows to its inputs and what its bank learns from to `statistics`."""
         raise NotImplementedError
 
-    def up_max(self, state: Pass) -> None:
-        """Write max-product log-values."""
+    def up_max(self, state: Pass, keep: bool = False) -> None:
+        """Write max-product log-values; with keep, leaves remember what `flow` can reuse."""
         raise NotImplementedError
 
     def choose(self, state: Pass, choice: Choice) -> None:
@@ -111,6 +111,12 @@ class BankRows:
             tensor[self._slice(part)].baddbmm_(left, right)
         else:
             tensor.index_add_(0, self.index[part], torch.bmm(left, right))
+
+    def tally(self, counts: Tensor, groups: Tensor, units: Tensor, picked: Tensor) -> None:
+        """Count the chosen edges, each [n], in counts [rows, units, inputs]."""
+        _, size, inputs = counts.shape
+        flat = (self.numbers(groups) * size + units) * inputs + picked
+        counts.view(-1).index_add_(0, flat, counts.new_ones(len(flat)))
 
     def numbers(self, groups: Tensor) -> Tensor:
         """Bank rows of the layer's groups."""

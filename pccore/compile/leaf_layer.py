@@ -162,9 +162,9 @@ class LeafLayer(Layer):
             parts.append(torch.einsum("gkb,gkbs->gks", flow, per_unit))
         self.rows.add(statistics, torch.cat(parts, 2))
 
-    def up_max(self, state: Pass) -> None:
+    def up_max(self, state: Pass, keep: bool = False) -> None:
         """Missing variables contribute the log-density of their mode."""
-        self.up(state, keep=False)
+        self.up(state, keep)
         best = self.rows.of(self.bank.best)  # [G, d, K]
         missing = (~self._columns(state.seen)).to(best.dtype)
         self.read(state.values).add_(torch.bmm(best.mT, missing))
@@ -195,27 +195,35 @@ class LeafLayer(Layer):
 
     def choose(self, state: Pass, choice: Choice) -> None:
         """Fill the missing variables of the active leaves: draws, or modes."""
+        if choice.x is None:
+            return
         active = self.active(choice)
         # Each active leaf needs its parameters once more.
         width = self.bank.values[0, :, 0].numel()
         for groups, samples, units in zip(
             *(column.split(max(1, CHOICE_CHUNK // width)) for column in active), strict=True
         ):
-            self._fill(state, choice, groups, samples, units)
+            self._fill(state, choice.x, choice.generator, groups, samples, units)
 
     def _fill(
-        self, state: Pass, choice: Choice, groups: Tensor, samples: Tensor, units: Tensor
+        self,
+        state: Pass,
+        x: Tensor,
+        generator: torch.Generator | None,
+        groups: Tensor,
+        samples: Tensor,
+        units: Tensor,
     ) -> None:
         params = self.bank.values[self.rows.numbers(groups), :, units]  # [n, d, *P]
         family = self.bank.family
-        if choice.generator is None:
+        if generator is None:
             filled = family.mode(params)
         else:
-            filled = family.sample(params, choice.generator)
+            filled = family.sample(params, generator)
         columns = self.variables[groups]
         where = samples.unsqueeze(-1).expand_as(columns)
         missing = ~state.observed[where, columns]
-        choice.x[where[missing], columns[missing]] = filled[missing].to(choice.x.dtype)
+        x[where[missing], columns[missing]] = filled[missing].to(x.dtype)
 
     def expectation(self, flows: Tensor, per_unit: Tensor, out: Tensor) -> None:
         """Add sum_k F_k * per_unit [rows, d, K, n] to out [V, n, B]."""

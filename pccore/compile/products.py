@@ -18,7 +18,7 @@ class HadamardLayer(InnerLayer):
             factors = self.inputs.stacked(state.values, part)
             self.read(state.values, part).copy_(factors.sum(1))
 
-    def up_max(self, state: Pass) -> None:
+    def up_max(self, state: Pass, keep: bool = False) -> None:
         """A product has nothing to maximise."""
         self.up(state, keep=False)
 
@@ -48,7 +48,7 @@ class KroneckerLayer(InnerLayer):
                 total = (total.unsqueeze(2) + other.unsqueeze(1)).flatten(1, 2)
             self.read(state.values, part).copy_(total)
 
-    def up_max(self, state: Pass) -> None:
+    def up_max(self, state: Pass, keep: bool = False) -> None:
         """A product has nothing to maximise."""
         self.up(state, keep=False)
 

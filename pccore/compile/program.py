@@ -200,7 +200,7 @@ class Program:
         with self.products():
             for layer in self.layers if len(data) else ():
                 if mode == "max":
-                    layer.up_max(state)
+                    layer.up_max(state, keep)
                 else:
                     layer.up(state, keep)
                 if adjust is not None:
@@ -269,15 +269,54 @@ class Program:
         With a generator an exact conditional sample for each row (after evaluate "sum");
         without, the trace back of the maximum (after evaluate "max").
         """
+        missing = torch.full_like(state.x, torch.nan)
+        x = torch.where(state.observed, state.x, missing)
+        self._choose(state, Choice(self._root_only(state, root), x, generator))
+        return x
+
+    @torch.no_grad()
+    def induced_counts(
+        self,
+        state: Pass,
+        statistics: list[Tensor],
+        generator: torch.Generator | None = None,
+        root: int = 0,
+    ) -> None:
+        """Add to `statistics` (see `zero_statistics`) what the induced tree of each row counts: 1
+        for each of its edges, T(x) at its leaves; hard EM's E-step.
+
+        After evaluate(keep=True). With a generator the tree is drawn from its posterior, without
+        it is the one of the largest terms. Rows of value 0 count nothing.
+        """
+        counts = [
+            None if isinstance(bank, LeafBank) else torch.zeros_like(bank.counts(given))
+            for bank, given in zip(self.banks, statistics, strict=True)
+        ]
+        active = self._root_only(state, root)
+        active[:, torch.isinf(self.root_values(state, root))] = -1
+        choice = Choice(active, None, generator, counts)
+        self._choose(state, choice)
+        for bank, found, into in zip(self.banks, counts, statistics, strict=True):
+            if found is not None and not isinstance(bank, LeafBank):
+                bank.add_counts(into, found)
+        flows = state.workspace.take("flows", tuple(state.values.shape), state.values).zero_()
+        for layer in self.layers:
+            if layer.spec.kind == "leaf" and layer.spec.parameters is not None:
+                groups, samples, units = layer.active(choice)
+                layer.read(flows)[groups, units, samples] = 1.0
+                layer.flow(state, flows, statistics[layer.spec.parameters])
+
+    def _root_only(self, state: Pass, root: int) -> Tensor:
+        """No unit chosen but the root, [slots, B]."""
         shape = (self.plan.slots, state.samples)
         active = torch.full(shape, -1, dtype=torch.long, device=self.device)
         unit = self.circuit.root_unit(root)
         active[self.plan.addresses[unit.group].slot] = unit.index
-        missing = torch.full_like(state.x, torch.nan)
-        choice = Choice(active, torch.where(state.observed, state.x, missing), generator)
+        return active
+
+    def _choose(self, state: Pass, choice: Choice) -> None:
         for layer in reversed(self.layers):
             layer.choose(state, choice)
-        return choice.x
 
     def __call__(self, x: Tensor | np.ndarray, root: int = 0) -> Tensor:
         """Log-values [B] of the root; see queries.log_likelihood for batching."""

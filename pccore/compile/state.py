@@ -91,9 +91,16 @@ class Choice:
     """State of a top-down pass: the chosen unit per group and sample, and the result.
 
     active: [slots, B] unit indices, -1 where a group is not in the induced tree. generator:
-    random draws, or None for the maximum. x: [B, V], filled in at the leaves.
+    random draws, or None for the maximum. x: [B, V], filled in at the leaves; None where only
+    the tree is wanted. counts: for each bank how often an edge was chosen, added to by the sums;
+    leaves and indicators have no place there.
     """
 
     active: Tensor
-    x: Tensor
+    x: Tensor | None
     generator: torch.Generator | None
+    counts: list[Tensor | None] | None = None
+
+    def counts_of(self, bank: int | None) -> Tensor | None:
+        """The counts of a bank, where they are wanted."""
+        return None if self.counts is None or bank is None else self.counts[bank]

@@ -121,7 +121,7 @@ class SumLayer(InnerLayer):
             log_weights = self.rows.of(self.bank.log_weights, part)
             out[groups, :, samples] = dense.exact_sum(children, log_weights, groups)
 
-    def up_max(self, state: Pass) -> None:
+    def up_max(self, state: Pass, keep: bool = False) -> None:
         """Maximum instead of sum."""
         for part in self.parts(self._work * state.samples):
             children = self.log_children(state.values, part)
@@ -191,6 +191,7 @@ class SumLayer(InnerLayer):
     def choose(self, state: Pass, choice: Choice) -> None:
         """Pick one child for each active sum: sampled by its share, or the largest."""
         groups, samples, units = self.active(choice)
+        counts = choice.counts_of(self.spec.parameters)
         log_weights = self.rows.of(self.bank.log_weights)
         step = max(1, dense.EXACT_CHUNK // max(1, log_weights.shape[2]))
         for start in range(0, len(groups), step):
@@ -198,6 +199,8 @@ class SumLayer(InnerLayer):
             children = self.log_children_at(state.values, groups[part], samples[part])
             scores = children + log_weights[groups[part], units[part]]
             picked = dense.draw(scores, choice.generator)
+            if counts is not None:
+                self.rows.tally(counts, groups[part], units[part], picked)
             self.descend(choice, groups[part], samples[part], picked)
 
 
@@ -333,7 +336,7 @@ class MixLayer(InnerLayer):
             out = self.read(state.values, part)
             out.copy_(dense.weighted_log_sum(values, log_weights, 1))
 
-    def up_max(self, state: Pass) -> None:
+    def up_max(self, state: Pass, keep: bool = False) -> None:
         """Maximum over the inputs."""
         for part, values, log_weights in self._parts(state):
             self.read(state.values, part).copy_((values + log_weights).amax(1))
@@ -351,6 +354,7 @@ class MixLayer(InnerLayer):
     def choose(self, state: Pass, choice: Choice) -> None:
         """Pick one input; the unit index stays."""
         groups, samples, units = self.active(choice)
+        counts = choice.counts_of(self.spec.parameters)
         log_weights = self.rows.of(self.bank.log_weights)
         step = max(1, dense.EXACT_CHUNK // max(1, self.spec.size * len(self.inputs.sizes)))
         for start in range(0, len(groups), step):
@@ -358,4 +362,6 @@ class MixLayer(InnerLayer):
             values = torch.stack(self.inputs.at(state.values, g, b), 1)  # [n, inputs, K]
             scores = values.gather(2, k[:, None, None].expand(-1, values.shape[1], 1)).squeeze(2)
             picked = dense.draw(scores + log_weights[g, k], choice.generator)
+            if counts is not None:
+                self.rows.tally(counts, g, k, picked)
             self.inputs.activate(choice.active, g, b, picked * self.spec.size + k)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pccore.compile.bank import row_major
+from pccore.compile.bank import project_to_simplex, row_major
 
 #: Weights above this are scaled before they meet the reciprocal of a small sum.
 LARGE_WEIGHT = 1e6
@@ -81,6 +81,10 @@ class WeightBank:
         """Weight times gradient."""
         return statistics * self.linear
 
+    def add_counts(self, statistics: Tensor, counts: Tensor) -> None:
+        """Counts over weight; an edge of weight zero has none."""
+        statistics += torch.where(self.linear > 0, counts / self.linear, 0.0)
+
     def m_step(self, counts: Tensor, pseudocount: float) -> Tensor:
         """Normalised counts, the pseudocount spread over a sum's edges.
 
@@ -109,6 +113,20 @@ class WeightBank:
             self.set(self.values)
         elif self._log is not None:
             torch.log(self.values, out=self._log)
+
+    def gradient(self, statistics: Tensor) -> Tensor:
+        """d log-likelihood / d weights, from the statistics; of weights of 0 as well."""
+        if self.log_scale is None:
+            return statistics
+        return statistics / torch.exp(self.log_scale)
+
+    def totals(self, values: Tensor) -> Tensor:
+        """What the edges of each sum add up to, broadcast to the edges."""
+        return values.sum(2, keepdim=True).expand_as(values)
+
+    def project(self, values: Tensor) -> Tensor:
+        """The nearest weights >= 0 that add up to one."""
+        return project_to_simplex(values, self.totals)
 
     def constrain(self, raw: Tensor) -> Tensor:
         """Softmax over the edges of each sum."""

@@ -22,7 +22,7 @@ from pccore.errors import NotFoundError
 
 @dataclass(frozen=True)
 class BatchResult:
-    """log_likelihood: sum over the possible rows of log S(x), in nats. impossible: rows of
+    """log_likelihood: sum over the possible rows of log P(x), in nats. impossible: rows of
     probability zero, which teach nothing."""
 
     log_likelihood: float
@@ -94,8 +94,33 @@ class Expectation:
     def __call__(self, x: Tensor, statistics: list[Tensor]) -> BatchResult:
         """Add the expected counts of rows x [B, V]; large batches in tiles."""
 
+        return self._each(x, lambda tile: self._pass(tile, statistics))
+
+    @torch.no_grad()
+    def hard(
+        self, x: Tensor, statistics: list[Tensor], up: str = "sum"
+    ) -> BatchResult:
+        """Add what the best induced tree of each row counts; up: see `Program.evaluate`.
+
+        The log-likelihoods are those of the sum, whichever tree counts.
+        """
+        program = self.program
+
+        def pass_(tile: Tensor) -> Tensor:
+            with program.spare.borrow() as workspace:
+                state = program.evaluate(tile, up, keep=True, workspace=workspace)
+                program.induced_counts(state, statistics)
+                if up == "sum":
+                    return program.root_values(state)
+            return program(tile)
+
+        return self._each(x, pass_)
+
+    def _each(self, x: Tensor, pass_: Callable[[Tensor], Tensor]) -> BatchResult:
+        """Tile by tile; pass_ gives the log-values of the root."""
+
         def learn_from(tile: Tensor) -> tuple[float, int]:
-            values = self._pass(tile, statistics)
+            values = pass_(tile)
             possible = ~torch.isinf(values)
             total = float(torch.where(possible, values, 0.0).double().sum())
             return total, int((~possible).sum())

@@ -6,6 +6,7 @@ statistics are sum_b p_L(x_b) T(x_b) of Peharz et al. 2020, eqs. 6 and 7.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -34,6 +35,12 @@ class OnlineEMOptions:
 
     step: float = option(
         0.1, help="step size: how far each batch moves the parameters", minimum=1e-4, maximum=1.0
+    )
+    annealing: float = option(
+        1.0,
+        help="the step shrinks by this factor after each epoch; 1: it stays",
+        minimum=0.5,
+        maximum=1.0,
     )
     pseudocount: float = option(
         1.0, help="prior observations for each unit's parameters", minimum=0.0, maximum=100.0
@@ -90,6 +97,7 @@ class OnlineEM(Learner):
     def __init__(self, program: Program, rows: int, options: OnlineEMOptions) -> None:
         super().__init__(program, rows)
         self.options = options
+        self._step = options.step
         self._statistics = program.zero_statistics()
 
     def batch(self, x: Tensor) -> BatchResult:
@@ -102,8 +110,20 @@ class OnlineEM(Learner):
         o = self.options
         for bank, statistics in zip(self.program.banks, self._statistics, strict=True):
             if bank.trainable:
-                bank.advance(statistics, scale, o.pseudocount, o.step)
+                bank.advance(statistics, scale, o.pseudocount, self._step)
         return result
+
+    def end_epoch(self) -> None:
+        """The next epoch takes a smaller step."""
+        self._step *= self.options.annealing
+
+    def state(self) -> dict[str, Tensor]:
+        """The step."""
+        return {"step": torch.tensor(self._step, dtype=torch.float64)}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go on with the step of the checkpoint."""
+        self._step = float(state["step"])
 
 
 EM = Method(

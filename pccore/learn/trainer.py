@@ -49,6 +49,12 @@ class TrainOptions:
         minimum=0.0,
         maximum=10.0,
     )
+    threshold: float = option(
+        0.0,
+        help="stop when an epoch raises the training log-likelihood by less than this; 0 = never",
+        minimum=0.0,
+        maximum=10.0,
+    )
     seed: int = option(0, help="seed of the shuffling", minimum=0, maximum=2**31 - 1)
 
 
@@ -56,7 +62,8 @@ class TrainOptions:
 class Progress:
     """Where a run stands: what a checkpoint needs besides parameters and learner state.
 
-    epoch: the last finished one; -1 before the untrained model has been scored.
+    epoch: the last finished one; -1 before the untrained model has been scored. train: its
+    training score; gain: how much better that is than the one before.
     """
 
     epoch: int = -1
@@ -64,6 +71,8 @@ class Progress:
     best: float = -float("inf")
     last_better_epoch: int = 0
     last_better: float = -float("inf")
+    train: float = -float("inf")
+    gain: float = float("inf")
 
 
 class Trainer:
@@ -145,7 +154,6 @@ class Trainer:
 
     def _one_epoch(self) -> Generator[Event, None, None]:
         epoch = self.progress.epoch + 1
-        log_z = float(log_partition(self.program))
         batches = self._batches(epoch)
         total, impossible, seen, seconds = 0.0, 0, 0, 0.0
         for number, rows in enumerate(batches, 1):
@@ -161,13 +169,14 @@ class Trainer:
             rest = len(self.train) * (self.options.epochs - epoch + 1) - seen
             yield Step(epoch, number, len(batches), rate, rest / rate)
         self.progress.epoch = epoch
-        mean = total / max(1, seen - impossible) - log_z
+        mean = total / max(1, seen - impossible)
         yield self._end_of_epoch(mean, impossible, seconds)
 
     def _end_of_epoch(self, train: float, impossible: int, seconds: float) -> Epoch:
         p = self.progress
         valid = self.mean_log_likelihood(self.valid)[0] if self.valid is not None else None
         score = train if valid is None else valid
+        p.gain, p.train = train - p.train, train
         best = score > p.best
         if best:
             p.best, p.best_epoch = score, p.epoch
@@ -182,6 +191,9 @@ class Trainer:
             return "epochs"
         if options.patience and p.epoch - p.last_better_epoch >= options.patience:
             return "patience"
+        # Epoch 1 is scored before its first full-batch update, and so gains nothing.
+        if options.threshold and p.epoch > 1 and p.gain < options.threshold:
+            return "converged"
         return None
 
     # -- checkpoints ---------------------------------------------------------------------
@@ -208,4 +220,6 @@ class Trainer:
             best=float(numbers["best"]),
             last_better_epoch=int(numbers["last_better_epoch"]),
             last_better=float(numbers["last_better"]),
+            train=float(numbers.get("train", -float("inf"))),
+            gain=float(numbers.get("gain", float("inf"))),
         )

@@ -1,0 +1,111 @@
+"""Hard EM: each row counts for the one induced tree that explains it best.
+
+Poon & Domingos 2011, algorithm 1 and sec. 4: the counts of the winning children, kept from batch to
+batch, are the weights. Unlike gradients and soft counts they do not fade with the depth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from pccore.compile import Program
+from pccore.compile.banks import LeafBank
+from pccore.learn.base import BatchResult, Learner, Method
+from pccore.options import option
+
+
+@dataclass(frozen=True)
+class HardEMOptions:
+    """Options of hard EM."""
+
+    up: Literal["sum", "max"] = option(
+        "sum",
+        help="which tree explains a row; sum: sums on the way up and maxima down; max: the most "
+        "probable tree (max-product)",
+    )
+    smoothing: float = option(
+        0.1, help="count added to every edge; 1: add-one smoothing", minimum=0.0, maximum=1000.0
+    )
+    sparsity: float = option(
+        0.0,
+        help="L0 prior: nats that an edge costs that no row has chosen yet; 0: none",
+        minimum=0.0,
+        maximum=100.0,
+    )
+    memory: float = option(
+        0.5,
+        help="share of the counts kept from one epoch to the next; 1: all of them, as in the paper",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    pseudocount: float = option(
+        1.0, help="prior observations for each leaf's parameters", minimum=0.0, maximum=100.0
+    )
+    leaves: bool = option(True, help="whether the leaves learn, or the weights only")
+
+
+class HardEM(Learner):
+    """Mini-batch hard EM; batches of one row make it online."""
+
+    def __init__(self, program: Program, rows: int, options: HardEMOptions) -> None:
+        super().__init__(program, rows)
+        self.options = options
+        self._statistics = program.zero_statistics()
+        self._counts = [
+            torch.zeros_like(bank.counts(given))
+            for bank, given in zip(program.banks, self._statistics, strict=True)
+        ]
+
+    def batch(self, x: Tensor) -> BatchResult:
+        """Count the trees of the batch, then set the parameters by all counts so far."""
+        for statistics in self._statistics:
+            statistics.zero_()
+        result = self.expect.hard(x, self._statistics, self.options.up)
+        for bank, counts, statistics in zip(
+            self.program.banks, self._counts, self._statistics, strict=True
+        ):
+            if not bank.trainable:
+                continue
+            counts += bank.counts(statistics)
+            if isinstance(bank, LeafBank):
+                if self.options.leaves:
+                    bank.set(bank.m_step(counts, self.options.pseudocount))
+            else:
+                bank.set(bank.m_step(self._smoothed(counts), 0.0))
+        return result
+
+    def _smoothed(self, counts: Tensor) -> Tensor:
+        """Counts with the smoothing of their edges; the L0 prior discounts it where none won."""
+        o = self.options
+        # What is left of forgotten counts does not make an edge a winner.
+        won = counts > 1e-3
+        unused = o.smoothing * torch.exp(torch.tensor(-o.sparsity)).item()
+        return counts + torch.where(won, o.smoothing, unused)
+
+    def end_epoch(self) -> None:
+        """Forget part of the counts, which belong to older parameters."""
+        for counts in self._counts:
+            counts *= self.options.memory
+
+    def state(self) -> dict[str, Tensor]:
+        """The counts."""
+        return {f"counts.{n}": counts.cpu().clone() for n, counts in enumerate(self._counts)}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take back the counts."""
+        for n, counts in enumerate(self._counts):
+            counts.copy_(state[f"counts.{n}"])
+
+
+HARD_EM = Method(
+    "hard-em",
+    "Hard EM",
+    "Counts the best induced tree of each row; sparse and quick, the learner of the SPN paper.",
+    HardEMOptions,
+    HardEM,
+)
