@@ -216,10 +216,7 @@ class LeafLayer(Layer):
     ) -> None:
         params = self.bank.values[self.rows.numbers(groups), :, units]  # [n, d, *P]
         family = self.bank.family
-        if generator is None:
-            filled = family.mode(params)
-        else:
-            filled = family.sample(params, generator)
+        filled = family.mode(params) if generator is None else family.sample(params, generator)
         columns = self.variables[groups]
         where = samples.unsqueeze(-1).expand_as(columns)
         missing = ~state.observed[where, columns]

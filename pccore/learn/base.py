@@ -97,9 +97,7 @@ class Expectation:
         return self._each(x, lambda tile: self._pass(tile, statistics))
 
     @torch.no_grad()
-    def hard(
-        self, x: Tensor, statistics: list[Tensor], up: str = "sum"
-    ) -> BatchResult:
+    def hard(self, x: Tensor, statistics: list[Tensor], up: str = "sum") -> BatchResult:
         """Add what the best induced tree of each row counts; up: see `Program.evaluate`.
 
         The log-likelihoods are those of the sum, whichever tree counts.

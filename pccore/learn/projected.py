@@ -1,8 +1,8 @@
 """Plain gradient ascent on the weights themselves, kept legal by projection or by dividing by Z.
 
-Poon & Domingos 2011, algorithm 1: w <- w + eta * d log P / dw, then either projected to weights that
-add up to one, or left free (but >= 0) and ascending log S(x) - log Z. L1 shrinks free weights; on
-weights that add up to one it would be a constant.
+Poon & Domingos 2011, algorithm 1: w <- w + eta * d log P / dw, then either projected to weights
+that add up to one, or left free (but >= 0) and ascending log S(x) - log Z. L1 shrinks free weights;
+on weights that add up to one it would be a constant.
 """
 
 from __future__ import annotations
@@ -23,9 +23,7 @@ from pccore.options import option
 class GradientOptions:
     """Options of plain gradient ascent."""
 
-    learning_rate: float = option(
-        0.05, help="step along the gradient", minimum=1e-6, maximum=10.0
-    )
+    learning_rate: float = option(0.05, help="step along the gradient", minimum=1e-6, maximum=10.0)
     weights: Literal["simplex", "free"] = option(
         "simplex",
         help="simplex: weights are projected to add up to one; free: any weights >= 0, and the "

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from pccore.graph import Circuit
 from pccore.structures.base import Shape, Size, Structure
+from pccore.structures.leaf_groups import LeafOptions
 from pccore.structures.naive_bayes import mixture_options, one_region
-from pccore.structures.parametrise import LeafOptions, region_circuit, region_size
+from pccore.structures.parametrise import region_circuit, region_size
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import numpy as np
 from pccore.graph import Circuit
 from pccore.options import option
 from pccore.structures.base import Shape, Size, Structure
+from pccore.structures.leaf_groups import LeafOptions
 from pccore.structures.parametrise import (
-    LeafOptions,
     RegionOptions,
     region_circuit,
     region_size,

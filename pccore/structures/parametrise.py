@@ -21,42 +21,13 @@ from torch import Tensor
 
 from pccore.errors import OptionError
 from pccore.graph import MAX_EDGES, Circuit, Group, LeafGroup, ProductGroup, SumGroup
-from pccore.leaves import families
-from pccore.leaves.base import LeafFamily, Summary, Support
-from pccore.leaves.bernoulli import Bernoulli
-from pccore.leaves.binomial import Binomial
-from pccore.leaves.categorical import Categorical
-from pccore.leaves.gaussian import Gaussian
 from pccore.options import option
 from pccore.structures.base import Shape, Size
+from pccore.structures.leaf_groups import LeafOptions, LeafTable, families_of, initial_leaves
 from pccore.structures.region_graph import RegionGraph, offsets
 
 #: Parameters that a circuit may start with (8 GiB in float32).
 MAX_PARAMETERS = 2**31
-
-
-@dataclass(frozen=True)
-class LeafOptions:
-    """What every structure of the package asks about its leaves and its start values."""
-
-    leaf: Literal["auto", "categorical", "binomial", "bernoulli", "gaussian"] = option(
-        "auto",
-        help="distribution of a finite variable; auto: Bernoulli for two states, else "
-        "categorical. Real variables are always Gaussian; gaussian: finite ones too",
-    )
-    min_variance: float = option(
-        1e-4, help="Gaussian variances are kept at or above this", minimum=1e-12
-    )
-    max_variance: float = option(
-        1e12, help="Gaussian variances are kept at or below this", minimum=1e-12
-    )
-    seed: int = option(
-        0, help="seed of the random structure and parameters", minimum=0, maximum=2**31 - 1
-    )
-
-    def __post_init__(self) -> None:
-        if self.min_variance > self.max_variance:
-            raise ValueError("min_variance must not exceed max_variance")
 
 
 @dataclass(frozen=True)
@@ -86,42 +57,6 @@ class RegionOptions(LeafOptions):
     def leaf_units(self) -> int:
         """Distributions of a leaf region."""
         return self.units if self.input_units is None else self.input_units
-
-
-def families_of(shape: Shape, options: LeafOptions) -> tuple[LeafFamily, ...]:
-    """The leaf family of each variable.
-
-    Raises OptionError where no family suits a variable or the option forbids it.
-    """
-    chosen: dict[Support, LeafFamily] = {}
-    for name, support in zip(shape.variables, shape.supports, strict=True):
-        if support not in chosen:
-            chosen[support] = _family(name, support, options)
-    return tuple(chosen[support] for support in shape.supports)
-
-
-def _family(variable: str, support: Support, options: LeafOptions) -> LeafFamily:
-    choice = options.leaf
-    if support.kind == "real" or choice == "gaussian":
-        return Gaussian(options.min_variance, options.max_variance)
-    if support.kind == "count":
-        # Families are plug-ins: one for counts may or may not be installed.
-        for family in families().values():
-            try:
-                candidate = family()
-            except TypeError:
-                continue
-            if candidate.support == support:
-                return candidate
-        raise OptionError(f"no leaf family has counts such as {variable}", hint="try leaf=gaussian")
-    states = support.states or 2
-    if choice == "bernoulli" or (choice == "auto" and states == 2):
-        if states != 2:
-            raise OptionError(
-                f"bernoulli leaves need two states, and {variable} has {states}", where="leaf"
-            )
-        return Bernoulli()
-    return Binomial(max(states - 1, 1)) if choice == "binomial" else Categorical(states)
 
 
 # -- size ------------------------------------------------------------------------------------
@@ -169,7 +104,7 @@ def region_size(graph: RegionGraph, shape: Shape, options: RegionOptions) -> Siz
 
 
 def _leaf_size(graph: RegionGraph, shape: Shape, options: RegionOptions) -> Size:
-    table = _LeafTable.of(graph, families_of(shape, options))
+    table = LeafTable.of(graph, families_of(shape, options))
     k_in = options.leaf_units
     numbers = np.array([_count(f.parameter_shape) for f in table.families])
     parameters = k_in * int((numbers[table.entry_family]).sum())
@@ -189,65 +124,6 @@ def _total(sizes: Iterable[Size]) -> Size:
 
 def _count(parameter_shape: tuple[int, ...]) -> int:
     return int(np.prod(parameter_shape, dtype=np.int64))
-
-
-# -- leaves ----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, eq=False)
-class _LeafTable:
-    """The variables of all leaf regions, split into groups of one family each.
-
-    entry_variable, entry_family [n]: sorted by region, family, variable; families are
-    numbered. group_start [G + 1]: the entries of each group. group_region, group_family [G].
-    """
-
-    families: tuple[LeafFamily, ...]
-    entry_variable: npt.NDArray[np.int64]
-    entry_family: npt.NDArray[np.int64]
-    group_start: npt.NDArray[np.int64]
-    group_region: npt.NDArray[np.int64]
-    group_family: npt.NDArray[np.int64]
-
-    @classmethod
-    def of(cls, graph: RegionGraph, per_variable: Sequence[LeafFamily]) -> _LeafTable:
-        numbers = {family: i for i, family in enumerate(dict.fromkeys(per_variable))}
-        family_of = np.array([numbers[family] for family in per_variable], dtype=np.int64)
-        region = np.repeat(np.arange(graph.num_regions), np.diff(graph.leaf_offsets))
-        family = family_of[graph.leaf_variables]
-        variable = graph.leaf_variables
-        if len(numbers) > 1:  # otherwise they are in order already
-            order = np.lexsort((variable, family, region))
-            region, family, variable = region[order], family[order], variable[order]
-        first = np.ones(len(region), dtype=np.bool_)
-        first[1:] = (region[1:] != region[:-1]) | (family[1:] != family[:-1])
-        starts = np.flatnonzero(first)
-        ends = np.append(starts, len(region)).astype(np.int64)
-        return cls(tuple(numbers), variable, family, ends, region[starts], family[starts])
-
-
-def _initial_leaves(
-    table: _LeafTable, k_in: int, generator: torch.Generator, summary: Summary | None
-) -> list[Tensor]:
-    """Start values [d, K_in, *P] of each group; one draw for each family, then split."""
-    values: list[Tensor | None] = [None] * len(table.group_region)
-    lengths = np.diff(table.group_start)
-    for number, family in enumerate(table.families):
-        variables = torch.from_numpy(table.entry_variable[table.entry_family == number])
-        groups = np.flatnonzero(table.group_family == number)
-        if len(groups) == 0:
-            continue
-        known = None if summary is None else _restricted(summary, variables)
-        drawn = family.initial((len(variables), k_in), generator, known)
-        pieces = torch.split(drawn, lengths[groups].tolist())
-        for group, piece in zip(groups.tolist(), pieces, strict=True):
-            values[group] = piece
-    return [value for value in values if value is not None]
-
-
-def _restricted(summary: Summary, variables: Tensor) -> Summary:
-    counts = None if summary.counts is None else summary.counts[variables]
-    return Summary(summary.mean[variables], summary.variance[variables], counts)
 
 
 # -- circuit ---------------------------------------------------------------------------------
@@ -344,8 +220,8 @@ def _add_leaves(
     generator: torch.Generator,
 ) -> None:
     k_in = options.leaf_units
-    table = _LeafTable.of(graph, families_of(shape, options))
-    values = _initial_leaves(table, k_in, generator, shape.summary)
+    table = LeafTable.of(graph, families_of(shape, options))
+    values = initial_leaves(table, k_in, generator, shape, options.start)
     starts, variables = table.group_start.tolist(), table.entry_variable.tolist()
     group_regions, group_families = table.group_region.tolist(), table.group_family.tolist()
     joined = np.bincount(table.group_region, minlength=graph.num_regions).tolist()
