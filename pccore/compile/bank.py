@@ -8,6 +8,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+#: Weights above this are scaled before they meet the reciprocal of a small sum.
+LARGE_WEIGHT = 1e6
+
 
 class ParameterBank(Protocol):
     """What the learners need of a bank.

@@ -6,14 +6,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pccore.compile.bank import project_to_simplex
+from pccore.compile.bank import LARGE_WEIGHT, project_to_simplex
 
 
 class EdgeBank:
     """Edge weights [E] of several parameters; statistics are expected counts [E + 1].
 
-    counts_per_sum: for each parameter the number of edges of each of its sums. Position E
-    stands for an edge that is not there: its weight is 0.
+    counts_per_sum: for each parameter the number of edges of each of its sums. linear,
+    log_weights: [E + 1]; position E stands for an edge that is not there: its weight is 0. linear
+    is None where some weight is too large for sums in the linear domain.
     """
 
     def __init__(
@@ -39,8 +40,8 @@ class EdgeBank:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the weights, the log-weights and the sum of each edge."""
-        return 2 * self.values.nbytes + self._sum.nbytes
+        """Bytes of the weights, twice, the log-weights and the sum of each edge."""
+        return 3 * self.values.nbytes + self._sum.nbytes
 
     @property
     def learning_bytes(self) -> int:
@@ -48,13 +49,16 @@ class EdgeBank:
         return 4 * self.values.nbytes
 
     def addresses(self) -> tuple[int, ...]:
-        """Of the log-weights."""
-        return (self.log_weights.data_ptr(),)
+        """Of the weights and the log-weights."""
+        linear = () if self.linear is None else (self.linear.data_ptr(),)
+        return self.log_weights.data_ptr(), *linear
 
     def set(self, values: Tensor) -> None:
         """Replace the weights."""
         self.values = values.contiguous()
-        self.log_weights = torch.log(torch.cat([self.values, self.values.new_zeros(1)]))
+        padded = torch.cat([self.values, self.values.new_zeros(1)])
+        self.log_weights = torch.log(padded)
+        self.linear = None if float(padded.max()) > LARGE_WEIGHT else padded
 
     def zero_statistics(self) -> Tensor:
         """[E + 1]."""
@@ -83,6 +87,8 @@ class EdgeBank:
         target = self.m_step(self.counts(statistics).mul_(scale), pseudocount)
         self.values.lerp_(target, step)
         torch.log(self.values, out=self.log_weights[:-1])
+        if self.linear is not None:
+            self.linear[:-1] = self.values
 
     def gradient(self, statistics: Tensor) -> Tensor:
         """d log-likelihood / d weights, from the statistics; 0 for weights of 0."""

@@ -197,30 +197,49 @@ class EdgeSumLayer(EdgeLayer):
                     block.units[part], block.rows[part], block.children[part], block.numbers[part]
                 )
 
-    def _children(self, state: Pass, tile: _Block) -> tuple[Tensor, Tensor]:
-        """A copy of the children's log-values [U, n, B], and the log-weights [U, n, 1]."""
+    def _children(self, state: Pass, tile: _Block) -> Tensor:
+        """A copy of the children's log-values, [U, n, B]."""
         shape = (*tile.children.shape, state.samples)
         values = state.workspace.take("scores", shape, state.values)
         torch.index_select(state.values, 0, tile.children.reshape(-1), out=values.flatten(0, 1))
-        return values, self.bank.log_weights[tile.numbers].unsqueeze(-1)
+        return values
+
+    def _terms(self, state: Pass, tile: _Block) -> tuple[Tensor, Tensor, Tensor] | None:
+        """(terms [U, n, B], their sums, top) in the linear domain; None: not without loss."""
+        linear = self.bank.linear
+        if linear is None:
+            return None
+        terms = self._children(state, tile)
+        sums, top = dense.weighted_terms(terms, linear[tile.numbers].unsqueeze(-1), 1)
+        return None if dense.lost(sums, top, 1) else (terms, sums, top)
 
     def up(self, state: Pass, keep: bool) -> None:
-        """Log-sum-exp over the children."""
+        """Log of the weighted sum of the children, shifted by the largest."""
         for tile in self._tiles(state.samples):
-            sums = dense.weighted_log_sum(*self._children(state, tile), dim=1)
+            found = self._terms(state, tile)
+            if found is None:
+                log_weights = self.bank.log_weights[tile.numbers].unsqueeze(-1)
+                sums = dense.weighted_log_sum(self._children(state, tile), log_weights, 1)
+            else:
+                sums = found[1].log_().add_(found[2].squeeze(1))
             state.values.index_copy_(0, tile.rows, sums)
 
     def up_max(self, state: Pass, keep: bool = False) -> None:
         """Maximum over the children."""
         for tile in self._tiles(state.samples):
-            values, log_weights = self._children(state, tile)
-            state.values.index_copy_(0, tile.rows, values.add_(log_weights).amax(1))
+            log_weights = self.bank.log_weights[tile.numbers].unsqueeze(-1)
+            best = self._children(state, tile).add_(log_weights).amax(1)
+            state.values.index_copy_(0, tile.rows, best)
 
     def flow(self, state: Pass, flows: Tensor, statistics: Tensor | None) -> None:
         """Each child receives its share."""
         for tile in self._tiles(state.samples):
-            values, log_weights = self._children(state, tile)
-            share = dense.shares(values, log_weights, flows.index_select(0, tile.rows), 1)
+            found, incoming = self._terms(state, tile), flows.index_select(0, tile.rows)
+            if found is None:
+                log_weights = self.bank.log_weights[tile.numbers].unsqueeze(-1)
+                share = dense.shares(self._children(state, tile), log_weights, incoming, 1)
+            else:
+                share = found[0].mul_(dense.ratio(incoming, found[1]).unsqueeze(1))
             if statistics is not None:
                 statistics.index_add_(0, tile.numbers.reshape(-1), share.sum(2).reshape(-1))
             flows.index_add_(0, tile.children.reshape(-1), share.flatten(0, 1))

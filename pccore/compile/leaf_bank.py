@@ -184,9 +184,8 @@ class LeafBank:
         for start in range(0, len(counts), per_part):
             part = slice(start, start + per_part)
             values = self.values[part]
-            target = self._m_step(counts[part].mul_(scale), pseudocount, values)
-            values.copy_(self.family.blend(values, target, step))
-            logs[part].copy_(self.family.coefficients(values))
+            self.family.advance(values, counts[part], scale, pseudocount, step)
+            self.family.write_coefficients(values, logs[part])
         self._best = self._moments = None
 
     def constrain(self, raw: Tensor) -> Tensor:

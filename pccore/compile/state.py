@@ -67,7 +67,8 @@ class Pass:
 
     x, observed: [B, V], x is 0 where not observed. columns, seen: the same, [V, B]. values:
     log-values [rows, B]. mode: "sum" or "max". complete: nothing is missing. kept: what a layer
-    wants again in the flow pass, by layer number.
+    wants again in the flow pass, by layer number. underflown: layers with sums that had to be
+    redone.
     """
 
     x: Tensor
@@ -79,6 +80,7 @@ class Pass:
     mode: str = "sum"
     complete: bool = False
     kept: dict[int, Tensor] = field(default_factory=dict[int, Tensor])
+    underflown: set[int] = field(default_factory=set[int])
 
     @property
     def samples(self) -> int:

@@ -108,6 +108,7 @@ class SumLayer(InnerLayer):
             if self.bank.log_scale is not None:
                 out += self.rows.of(self.bank.log_scale, part)
             if dense.underflows(sums):
+                state.underflown.add(self.number)
                 self._redo(state, part, sums, out)
 
     def _redo(self, state: Pass, part: slice, sums: Tensor, out: Tensor) -> None:
@@ -138,7 +139,7 @@ class SumLayer(InnerLayer):
             incoming = self.read(flows, part)
             sums = state.kept[self.number][part]
             lost = None
-            if dense.underflows(sums):
+            if self.number in state.underflown and dense.underflows(sums):
                 ratio = dense.ratio(incoming, sums)
                 reached = self.read(state.values, part) > -torch.inf
                 lost = dense.lost_columns(sums, reached)

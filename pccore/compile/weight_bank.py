@@ -5,10 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pccore.compile.bank import project_to_simplex, row_major
+from pccore.compile.bank import LARGE_WEIGHT, project_to_simplex, row_major
 
-#: Weights above this are scaled before they meet the reciprocal of a small sum.
-LARGE_WEIGHT = 1e6
 #: Numbers that one step of `advance` works on: a few passes over what stays in the cache.
 CHUNK = 2**19
 

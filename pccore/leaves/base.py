@@ -98,6 +98,10 @@ class LeafFamily(ABC):
     def coefficients(self, params: Tensor) -> Tensor:
         """c(params): [..., *parameter_shape] -> [..., S]; entries may be -inf (see log_prob)."""
 
+    def write_coefficients(self, params: Tensor, out: Tensor) -> None:
+        """c(params), written to `out`."""
+        out.copy_(self.coefficients(params))
+
     def log_base(self, x: Tensor) -> Tensor:
         """h(x): [...] -> [...]; zero unless the family says otherwise."""
         return torch.zeros_like(x)
@@ -147,6 +151,19 @@ class LeafFamily(ABC):
     def blend(self, old: Tensor, new: Tensor, step: float) -> Tensor:
         """(1 - step) * old + step * new in expectation parameters (EiNet paper, eq. 9)."""
         return torch.lerp(old, new, step)
+
+    def advance(
+        self, params: Tensor, statistics: Tensor, scale: float, pseudocount: float, step: float
+    ) -> None:
+        """Blend params [..., *P], in place, by `step` with the m-step of scale * statistics.
+
+        Entries that no sample reached stay. Overwrites the statistics [..., S].
+        """
+        target = self.m_step(statistics.mul_(scale), pseudocount)
+        # Every family's statistics are zero exactly where the flow was.
+        reached = statistics.abs().sum(-1) > 0
+        reached = reached.reshape(reached.shape + (1,) * len(self.parameter_shape))
+        params.copy_(torch.where(reached, self.blend(params, target, step), params))
 
     @abstractmethod
     def initial(

@@ -27,6 +27,10 @@ class Categorical(OneHotFamily):
         """log p_c."""
         return torch.log(params)
 
+    def write_coefficients(self, params: Tensor, out: Tensor) -> None:
+        """log p_c, without a copy."""
+        torch.log(params, out=out)
+
     def log_prob(self, x: Tensor, params: Tensor) -> Tensor:
         """log p_x: looked up before the logarithm is taken."""
         inside = self.support.contains(x)
@@ -42,6 +46,18 @@ class Categorical(OneHotFamily):
         total = smoothed.sum(-1, keepdim=True)
         uniform = 1.0 / self.categories
         return torch.where(total > 0, smoothed / total.clamp_min(1e-30), uniform)
+
+    def advance(
+        self, params: Tensor, statistics: Tensor, scale: float, pseudocount: float, step: float
+    ) -> None:
+        """In few passes: tables of 256 categories are the largest part of many circuits."""
+        total = statistics.sum(-1, keepdim=True)
+        reached = total > 0
+        gain = torch.where(reached, step / (total * scale + pseudocount), 0.0)
+        params *= torch.where(reached, 1.0 - step, 1.0)
+        params.addcmul_(statistics, gain * scale)
+        if pseudocount:
+            params += gain * (pseudocount / self.categories)
 
     def initial(
         self, shape: tuple[int, ...], generator: torch.Generator, summary: Summary | None

@@ -109,8 +109,24 @@ def max_sum(log_children: Tensor, log_weights: Tensor, out: Tensor) -> None:
             out[g : g + group_step, o : o + output_step] = (children + part).amax(2)
 
 
+def weighted_terms(values: Tensor, weights: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+    """Makes the terms weight * exp(value - top) of `values`; returns (their sums, top).
+
+    top: the maximum over the dimension, kept. Columns that are `lost` have to be redone.
+    """
+    top = top_of(values, dim)
+    exp_(values.sub_(top)).mul_(weights)
+    return values.sum(dim), top
+
+
+def lost(sums: Tensor, top: Tensor, dim: int) -> bool:
+    """Whether a sum of `weighted_terms` is too small to tell although some term is possible."""
+    small = sums < UNDERFLOW
+    return bool((small & (top.squeeze(dim) > torch.finfo(top.dtype).min)).any())
+
+
 def weighted_log_sum(values: Tensor, log_weights: Tensor, dim: int) -> Tensor:
-    """logsumexp of values + log_weights over a dimension; `values` is overwritten.
+    """logsumexp of values + log_weights over a dimension, exactly; `values` is overwritten.
 
     The weights meet values near 0: next to a log-value of -1000 their digits would be lost, and
     a chain of a thousand sums would drift.
@@ -123,7 +139,7 @@ def weighted_log_sum(values: Tensor, log_weights: Tensor, dim: int) -> Tensor:
 
 
 def shares(values: Tensor, log_weights: Tensor, flow: Tensor, dim: int) -> Tensor:
-    """The flow of a sum divided among its terms by w exp(value); `values` is overwritten.
+    """The flow of a sum divided among its terms by w exp(value), exactly; `values` is overwritten.
 
     The terms are added up once more instead of read from the sums' log-values, whose rounding
     would change the amount of flow from layer to layer.
