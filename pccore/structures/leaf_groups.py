@@ -143,9 +143,9 @@ def initial_leaves(
             continue
         known = None if shape.summary is None else _restricted(shape.summary, variables)
         drawn = family.initial((len(variables), k_in), generator, known)
-        quantiles = start == "quantiles" and isinstance(family, Gaussian)
-        if quantiles and shape.data is not None and known is not None:
-            drawn = _at_quantiles(family, shape.data, known, variables, k_in)
+        given = shape.data if start == "quantiles" else None
+        if isinstance(family, Gaussian) and given is not None and known is not None:
+            drawn = _at_quantiles(family, given, known, variables, k_in)
         pieces = torch.split(drawn, lengths[groups].tolist())
         for group, piece in zip(groups.tolist(), pieces, strict=True):
             values[group] = piece
