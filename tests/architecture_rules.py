@@ -28,7 +28,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"structures", "datasets", "files"}),
     frozenset({"compile"}),
     frozenset({"queries"}),
-    frozenset({"complete", "learn"}),
+    frozenset({"completion", "learn"}),
     frozenset({"bench", "cli", "__main__"}),
 )
 

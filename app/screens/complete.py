@@ -8,7 +8,7 @@ from pc_workbench import controls, navigate, state, store
 from pc_workbench.components.thumbs import thumb_strip
 from pc_workbench.screens.complete_canvas import canvas, chosen
 from pc_workbench.views.completion import fits, image_shape
-from pccore.complete import to_pixels
+from pccore.completion import to_pixels
 from pccore.datasets import Dataset, ImageShape
 from pccore.errors import PCError
 from pccore.graph import Circuit

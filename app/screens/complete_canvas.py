@@ -15,7 +15,7 @@ from pc_workbench import errors, state, store
 from pc_workbench.components import Panel, paint_canvas, read_mask
 from pc_workbench.views import masks
 from pc_workbench.views.completion import Completion, Picture, complete
-from pccore.complete import to_pixels
+from pccore.completion import to_pixels
 from pccore.datasets import ImageShape
 from pccore.errors import PCError
 

@@ -12,7 +12,7 @@ import torch
 from pc_workbench.views.masks import evidence_of
 from pccore import queries
 from pccore.compile import Program
-from pccore.complete import mean_squared_error, to_pixels
+from pccore.completion import mean_squared_error, to_pixels
 from pccore.datasets import Dataset, ImageShape
 from pccore.errors import DataError
 from pccore.graph import Circuit

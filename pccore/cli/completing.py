@@ -3,95 +3,152 @@
 from __future__ import annotations
 
 import argparse
-import time
+import dataclasses
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
-from pccore.cli.output import Progress, emit, pairs
+from pccore.cli.output import Progress, emit, pairs, table
 from pccore.cli.support import compiled, device_of, rows_for
-from pccore.complete import (
+from pccore.completion import (
     BASELINES,
+    METHODS,
     Array,
-    complete_rows,
-    contact_sheet,
+    Batch,
+    Guess,
+    complete_batch,
+    files_of,
     hidden_pixels,
-    mean_squared_error,
-    quality_of,
-    to_picture,
+    table_csv,
 )
 from pccore.datasets import Dataset, ImageShape
-from pccore.errors import DataError, OptionError
+from pccore.errors import DataError, FileError, OptionError
 from pccore.files import load_model
+from pccore.files.atomic import write_atomically
 from pccore.graph import Circuit
-
-#: Rows completed between two looks at the clock.
-CHUNK = 1000
-
-#: Images on the contact sheet.
-SHOWN = 16
 
 
 def complete(options: argparse.Namespace) -> int:
     """Complete the images of a split; MSE on the 0-255 scale over the hidden pixels."""
     device_of(options.device)
-    baselines = _baselines(options.baselines)
+    methods = _names(options.method, METHODS, "method", "--method")
+    if not methods:
+        raise OptionError("names no method", where="--method", hint=", ".join(METHODS))
+    baselines = _names(options.baselines, BASELINES, "baseline", "--baselines")
+    target = None if options.table is None else _target(options.table)
     circuit = load_model(options.model)
     dataset, where, rows = rows_for(circuit, options.data, options.limit)
     image = _layout(circuit, dataset)
     hidden = hidden_pixels(options.hide, image)
     folder = None if options.output is None else _folder(options.output)
     program = compiled(circuit, options)
-    quality = quality_of(program, options.method)
     progress = Progress()
-    parts: list[Array] = []
-    start = time.perf_counter()
-    for first in range(0, len(rows), CHUNK):
-        chunk = rows[first : first + CHUNK]
-        seed = options.seed + first
-        parts.append(complete_rows(program, chunk, hidden, options.method, image, seed))
-        progress.update(f"{first + len(chunk)}/{len(rows)} images")
-    seconds = (time.perf_counter() - start) / len(rows)
-    guesses = {options.method: np.concatenate(parts)}
-    for name in baselines:
-        progress.update(f"baseline {name}")
-        guesses[name] = BASELINES[name](dataset.train, rows, hidden, image)
-    progress.clear()
-    errors = {n: mean_squared_error(rows, guess, hidden, image) for n, guess in guesses.items()}
-    payload: dict[str, Any] = {
-        "mse": errors[options.method],
-        "baselines": {name: errors[name] for name in baselines},
-        "samples": len(rows),
-        "seconds_per_image": seconds,
-        "method": options.method,
-        "quality": quality,
-        "hide": options.hide,
-        "hidden_values": int(hidden.sum()),
-        "output": options.output,
-    }
-    lines = pairs(
-        [
-            ("data", f"{where}, {len(rows)} images, {int(hidden.sum())} values hidden"),
-            (f"MSE {options.method}", f"{payload['mse']:.2f} ({quality})"),
-            *((f"MSE {name}", f"{errors[name]:.2f}") for name in baselines),
-            ("seconds per image", f"{seconds:.3g}"),
-        ]
+    batch = complete_batch(
+        program,
+        rows,
+        hidden,
+        image,
+        methods,
+        baselines=baselines,
+        train=dataset.train,
+        seed=options.seed,
+        uncertain=options.uncertainty,
+        progress=progress.update,
     )
+    progress.clear()
+    lines = _lines(batch, where)
     if folder is not None:
-        _write(folder, rows, hidden, guesses, options.method, image)
+        for name, content in files_of(batch):
+            (folder / name).write_bytes(content)
         lines.append(f"wrote {len(rows)} completions and contact-sheet.png to {options.output}")
-    emit(options, payload, lines)
+    if target is not None:
+        text = table_csv(batch)
+        write_atomically(target, lambda stream: stream.write(text.encode()))
+        lines.append(f"wrote a table of {len(rows) * len(batch.guesses)} lines to {options.table}")
+    emit(options, _payload(batch, options), lines)
     return 0
 
 
-def _baselines(text: str) -> list[str]:
+def _payload(batch: Batch, options: argparse.Namespace) -> dict[str, Any]:
+    """The answer as JSON values; the plain keys are those of the first method."""
+    first = batch.methods[0]
+    return {
+        "mse": first.scores.mse,
+        "baselines": {one.name: one.scores.mse for one in batch.baselines},
+        "samples": len(batch.rows),
+        "seconds_per_image": first.seconds,
+        "method": first.name,
+        "quality": first.quality,
+        "hide": options.hide,
+        "hidden_values": int(batch.hidden.sum()),
+        "output": options.output,
+        "psnr": first.scores.psnr,
+        "ssim": first.scores.ssim,
+        "log_visible": _mean(batch.log_visible),
+        "log_completed": _mean(first.log_completed),
+        "methods": {one.name: _details(one) for one in batch.methods},
+        "baseline_scores": {one.name: _details(one) for one in batch.baselines},
+        "uncertainty": _uncertainty(batch),
+        "table": options.table,
+    }
+
+
+def _details(guess: Guess) -> dict[str, Any]:
+    found = dataclasses.asdict(guess.scores)
+    if guess.quality is not None:
+        found["quality"] = guess.quality
+    found["log_completed"] = _mean(guess.log_completed)
+    return found | {"seconds_per_image": guess.seconds}
+
+
+def _uncertainty(batch: Batch) -> dict[str, Any] | None:
+    found = batch.uncertainty
+    if found is None:
+        return None
+    mean = _mean(found.mean_of(batch.hidden))
+    return {"measure": found.measure, "unit": found.unit, "mean": mean}
+
+
+def _mean(values: Array) -> float:
+    """The mean over the rows that have a value; NaN where none has."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else math.nan
+
+
+def _lines(batch: Batch, where: str) -> list[str]:
+    hidden = int(batch.hidden.sum())
+    facts = [
+        ("data", f"{where}, {len(batch.rows)} images, {hidden} values hidden"),
+        ("log P(visible)", f"{_mean(batch.log_visible):.2f} nats"),
+        *((f"MSE {g.name}", f"{g.scores.mse:.2f} ({g.quality})") for g in batch.methods),
+        *((f"MSE {g.name}", f"{g.scores.mse:.2f}") for g in batch.baselines),
+        ("seconds per image", f"{batch.methods[0].seconds:.3g}"),
+    ]
+    found = _uncertainty(batch)
+    if found is not None:
+        facts.append(("mean " + found["measure"], f"{found['mean']:.3g} {found['unit']}"))
+    header = ["", "MSE", "PSNR dB", "SSIM", "log P(completed | visible)", "s/image"]
+    body = [
+        [g.name, g.scores.mse, g.scores.psnr, g.scores.ssim, _shown(g.log_completed), g.seconds]
+        for g in batch.guesses
+    ]
+    return [*pairs(facts), "", *table(header, body)]
+
+
+def _shown(values: Array) -> float | None:
+    mean = _mean(values)
+    return None if math.isnan(mean) else mean
+
+
+def _names(text: str, known: Mapping[str, object], what: str, where: str) -> list[str]:
     names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names:
-        if name not in BASELINES:
+        if name not in known:
             raise OptionError(
-                f"unknown baseline {name!r}, known are: {', '.join(BASELINES)}", where="--baselines"
+                f"unknown {what} {name!r}, known are: {', '.join(known)}", where=where
             )
     return list(dict.fromkeys(names))
 
@@ -123,16 +180,11 @@ def _folder(text: str) -> Path:
     return path
 
 
-def _write(
-    folder: Path,
-    rows: Array,
-    hidden: np.ndarray[Any, np.dtype[np.bool_]],
-    guesses: Mapping[str, Array],
-    method: str,
-    image: ImageShape,
-) -> None:
-    for index, row in enumerate(guesses[method]):
-        to_picture(row, image).save(folder / f"completion-{index:05d}.png")
-    bands = {"original": rows[:SHOWN], "visible": np.where(hidden, np.nan, rows[:SHOWN])}
-    bands |= {name: guess[:SHOWN] for name, guess in guesses.items()}
-    contact_sheet(bands, image).save(folder / "contact-sheet.png")
+def _target(text: str) -> Path:
+    """The path of the table, checked before any work. Raises FileError."""
+    path = Path(text)
+    if not path.parent.is_dir():
+        raise FileError("the folder does not exist", where=text)
+    if path.is_dir():
+        raise FileError("this is a folder", where=text)
+    return path

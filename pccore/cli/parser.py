@@ -213,13 +213,29 @@ def _complete(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright:
         help="left, right, top, bottom, or a PNG file whose white pixels are hidden",
     )
     parser.add_argument(
-        "--method", default="mpe", choices=("mpe", "mean", "sample"), help="default: mpe"
+        "--method",
+        default="mpe",
+        metavar="LIST",
+        help="mpe (default), mean, sample, tree (sums up, maxima down), or several: mean,mpe",
     )
     parser.add_argument(
-        "--baselines", default="", metavar="LIST", help="compare with nn (nearest neighbour), pca"
+        "--baselines",
+        default="",
+        metavar="LIST",
+        help="compare with nn (nearest neighbour), pca, ppca (probabilistic PCA), mean-image",
+    )
+    parser.add_argument(
+        "--uncertainty",
+        action="store_true",
+        help="of each pixel as well: entropy in bits, the standard deviation of real pixels",
     )
     parser.add_argument("--seed", type=whole(0, 2**63 - 1), default=0, help="of --method sample")
-    parser.add_argument("-o", "--output", metavar="DIR", help="write the completions as PNG")
+    parser.add_argument(
+        "-o", "--output", metavar="DIR", help="write the completions and a contact sheet as PNG"
+    )
+    parser.add_argument(
+        "--table", metavar="FILE.csv", help="write the scores of every image and method"
+    )
     _computing(parser)
     _precision(parser)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pc_workbench.views.completion import complete, fits, image_shape
 from pccore import datasets, queries
 from pccore.compile import Program, compile_circuit
-from pccore.complete import to_pixels
+from pccore.completion import to_pixels
 from pccore.datasets import ImageShape
 from pccore.errors import DataError
 from pccore.leaves.base import Support

@@ -11,7 +11,7 @@ from sklearn.decomposition import PCA
 
 from pccore import oracle
 from pccore.build import circuit, indicator, product
-from pccore.complete import (
+from pccore.completion import (
     BASELINES,
     complete_rows,
     contact_sheet,
