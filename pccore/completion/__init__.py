@@ -20,6 +20,7 @@ from pccore.completion.components import (
     components_of,
     mute,
 )
+from pccore.completion.entropy import Uncertainty, uncertainty
 from pccore.completion.masks import HALVES, hidden_pixels
 from pccore.completion.methods import (
     METHODS,
@@ -30,7 +31,7 @@ from pccore.completion.methods import (
 )
 from pccore.completion.pictures import contact_sheet, to_picture, to_pixels
 from pccore.completion.report import files_of, table_csv, table_of
-from pccore.completion.scores import (
+from pccore.completion.scoring import (
     RowScores,
     Scores,
     mean_squared_error,
@@ -38,7 +39,6 @@ from pccore.completion.scores import (
     scores,
 )
 from pccore.completion.types import Array, Mask
-from pccore.completion.uncertainty import Uncertainty, uncertainty
 
 __all__ = [
     "BASELINES",

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from pccore.completion.baselines import BASELINES
+from pccore.completion.entropy import Uncertainty, uncertainty
 from pccore.completion.methods import complete_rows, log_probabilities, quality_of
-from pccore.completion.scores import RowScores, Scores, row_scores, summary
+from pccore.completion.scoring import RowScores, Scores, row_scores, summary
 from pccore.completion.types import Array, Mask
-from pccore.completion.uncertainty import Uncertainty, uncertainty
 from pccore.datasets import ImageShape
 from pccore.errors import OptionError
 from pccore.queries.subject import Model, as_program

@@ -188,10 +188,9 @@ def _top(circuit: Circuit) -> Unit:
         if group.kind == "product":
             unit = max((edge.child for edge in edges), key=lambda u: len(circuit.scopes[u.group]))
             continue
-        live = [edge for edge in edges if edge.weight]
-        if len(live) != 1:
+        if len(edges) > 1:  # whatever the weights: muting does not change which sum it is
             return unit
-        unit = live[0].child
+        unit = edges[0].child
 
 
 def _nested(circuit: Circuit, top: Unit) -> dict[Unit, int]:
