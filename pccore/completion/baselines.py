@@ -27,6 +27,9 @@ TITLES: Mapping[str, str] = MappingProxyType(
 #: Principal components of the PCA baselines, at most.
 COMPONENTS = 100
 
+#: Images that are decomposed exactly.
+_FEW = 1024
+
 
 def nearest_neighbour(train: Array, rows: Array, hidden: Mask, image: ImageShape) -> Array:
     """Hidden values of the training image whose visible part is nearest (Euclidean), [N, V].
@@ -87,8 +90,10 @@ def probabilistic_pca(
     count = min(components, len(known) - 1, known.shape[1])
     if count < 1:  # a single image has no directions
         return mean_image(train, rows, hidden, image)
+    # A randomised decomposition of few images would make the noise variance a matter of its seed.
+    solver = "full" if len(known) <= _FEW else "auto"
     with np.errstate(divide="ignore", invalid="ignore"):
-        pca = PCA(n_components=count, random_state=0).fit(known)
+        pca = PCA(n_components=count, svd_solver=solver, random_state=0).fit(known)
     noise = float(pca.noise_variance_)
     scale = np.sqrt(np.maximum(pca.explained_variance_ - noise, 0.0))
     weights = pca.components_.T * scale  # W, [V, k]
