@@ -51,7 +51,8 @@ class AppState:
     child 2 is observed; pass_, step: what is stepped through and how far (0: all of it); scale: of
     the values. other: the model that Compare holds against the current one. lesson, stage: of
     Learn. presenting: larger type. aspect: of Inspect; layer: number of the selected layer of the
-    compiled circuit, "" for none; batch: rows that its costs are for.
+    compiled circuit, "" for none; batch: rows that its costs are for. lab: what is open below the
+    picture on Complete; rivals: models beside the current one; muted: ids of components.
     """
 
     model: str = _field("", codec.text(_IDENTIFIER, 80))
@@ -83,6 +84,9 @@ class AppState:
     aspect: str = _field("structure", codec.choice("structure", "compile"))
     layer: str = _field("", codec.text(r"[0-9]{1,7}", 7))
     batch: int = _field(100, codec.whole(1, 10**6))
+    lab: str = _field("", codec.choice("", "side", "components", "batch"))
+    rivals: tuple[str, ...] = _field((), codec.items(_IDENTIFIER, 4))
+    muted: tuple[str, ...] = _field((), codec.items(r"[0-9]{1,7}\.[0-9]{1,7}\.[0-9]{1,9}", 64))
 
 
 @functools.cache
@@ -150,7 +154,7 @@ def earlier_models() -> tuple[str, ...]:
 def choose_model(model: str) -> None:
     """Make a model the current one; what pointed into the last one is dropped."""
     nothing = {"view": (), "unit": "", "layer": "", "evidence": "", "soft": (), "hidden": ()}
-    update(model=model, **nothing, pass_="", step=0)
+    update(model=model, **nothing, muted=(), pass_="", step=0)
 
 
 def choose_dataset(dataset: str) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pc_workbench import controls, navigate, state, store
+from pc_workbench import controls, errors, navigate, state, store
 from pc_workbench.components.thumbs import thumb_strip
+from pc_workbench.screens import complete_own as own_picture
 from pc_workbench.screens.complete_canvas import canvas, chosen
 from pc_workbench.views.completion import fits, image_shape
 from pccore.completion import to_pixels
@@ -38,31 +39,46 @@ def page() -> None:
         navigate.links("gallery", "build")
         return
     dataset = _dataset(circuit, grid)
-    if dataset is None:
-        st.title("Complete")
-        st.info(f"No dataset here has pictures of {grid}, as this model wants them.")
-        navigate.links("gallery")
-        return
-    heading, strip, tools = st.columns([2.0, 6.1, 3.6], vertical_alignment="center")
+    own = own_picture.current(circuit, grid)
+    heading, strip, tools = st.columns([2.0, 5.6, 4.1], vertical_alignment="center")
     heading.title("Complete")
     with tools.container(horizontal=True, gap="small"):
         st.button("Resample", on_click=_resample, help="Draw other samples", width="stretch")
+        with st.popover("Your picture", width="stretch"):
+            own_picture.choose()
         with st.popover("Options", width="stretch"):
             _options(dataset)
-        _code(model, dataset)
-    split, index = _place(dataset)
+        if dataset is not None:
+            _code(model, dataset)
+    if dataset is not None:
+        split, index = _place(dataset)
+        with strip:
+            _strip(dataset, split, index, grid)
+        row, data = dataset.split(split)[index], f"{dataset.name}:{split}"
+    else:
+        strip.caption(f"No dataset here has pictures of {grid}, as this model wants them.")
+        row, data = None, ""
+    if own is not None:
+        row = own.row
+        st.caption(f"Your picture: {errors.plain(own.line)}")
+    if row is None:
+        st.info("Upload a picture of your own, or choose another model.")
+        navigate.links("gallery")
+        return
+    canvas(model, row, grid, data)
+
+
+def _strip(dataset: Dataset, split: str, index: int, grid: ImageShape) -> None:
     rows = dataset.split(split)
-    with strip:
-        first = max(0, min(index - STRIP // 2, len(rows) - STRIP))
-        shown = range(first, min(len(rows), first + STRIP))
-        thumb_strip(
-            [(i, to_pixels(rows[i], grid), _label(dataset, split, i)) for i in shown],
-            selected=index,
-            total=len(rows),
-            key="pcw_strip",
-            on_pick=_pick,
-        )
-    canvas(model, dataset.name, split, index, grid)
+    first = max(0, min(index - STRIP // 2, len(rows) - STRIP))
+    shown = range(first, min(len(rows), first + STRIP))
+    thumb_strip(
+        [(i, to_pixels(rows[i], grid), _label(dataset, split, i)) for i in shown],
+        selected=index,
+        total=len(rows),
+        key="pcw_strip",
+        on_pick=_pick,
+    )
 
 
 # -- what is looked at -----------------------------------------------------------------------
@@ -105,6 +121,7 @@ def _label(dataset: Dataset, split: str, index: int) -> str:
 
 
 def _pick(index: int) -> None:
+    own_picture.leave()
     state.update(image=index)
 
 
@@ -119,13 +136,15 @@ def _keep(name: str) -> None:
     st.session_state[f"pcw_complete_{name}"] = st.session_state[f"pcw_widget_{name}"]
 
 
-def _options(dataset: Dataset) -> None:
-    splits = [name for name in _SPLITS if len(dataset.split(name))]
-    st.segmented_control("Pictures", splits, **state.bind("split", among=splits))
+def _options(dataset: Dataset | None) -> None:
+    if dataset is not None:
+        splits = [name for name in _SPLITS if len(dataset.split(name))]
+        st.segmented_control("Pictures", splits, **state.bind("split", among=splits))
     titles = {
-        "mpe": "Most probable explanation",
         "mean": "Posterior mean",
-        "deviation": "Uncertainty of each pixel",
+        "mpe": "Most probable explanation",
+        "tree": "Sums up, maxima down (the SPN paper's)",
+        "uncertainty": "Uncertainty of each pixel",
     }
     for name, title in titles.items():
         key = f"pcw_widget_{name}"

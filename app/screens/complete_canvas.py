@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -13,15 +12,18 @@ import streamlit as st
 
 from pc_workbench import errors, state, store
 from pc_workbench.components import Panel, paint_canvas, read_mask
+from pc_workbench.screens import complete_lab as lab
+from pc_workbench.screens import complete_subject as subject
+from pc_workbench.views import completion_text as text
 from pc_workbench.views import masks
-from pc_workbench.views.completion import Completion, Picture, complete
+from pc_workbench.views.completion import Completion, complete
 from pccore.completion import to_pixels
 from pccore.datasets import ImageShape
 from pccore.errors import PCError
 
 #: What is shown, unless somebody chose otherwise.
 CHOICES: Mapping[str, Any] = MappingProxyType(
-    {"samples": 4, "mpe": True, "mean": True, "deviation": False}
+    {"samples": 4, "mpe": True, "mean": True, "tree": False, "uncertainty": False}
 )
 _WRITTEN, _VERSION = "pcw_mask_written", "pcw_mask_version"
 
@@ -32,29 +34,30 @@ def chosen(name: str) -> Any:
 
 
 @st.fragment
-def canvas(model: str, dataset: str, split: str, index: int, grid: ImageShape) -> None:
-    """Painting and completions; the only part of the page that runs for a stroke."""
+def canvas(model: str, row: np.ndarray, grid: ImageShape, data: str) -> None:
+    """Painting and completions; the only part of the page that runs for a stroke.
+
+    row: the picture, [V]. data: the reference of the rows it comes from, "" for one's own.
+    """
     with errors.boundary():
-        row = store.get_dataset(dataset).split(split)[index]
         shape = (grid.height, grid.width)
         key = f"pcw_paint_{grid.height}x{grid.width}"
         start, version = masks.mask_from_link(state.get().mask, shape), _version()
         event = read_mask(key, shape, mask=start, mask_version=version)
         picture = to_pixels(row, grid)
         panels = _untouched(picture)
-        problem = ""
-        text = "Paint on the picture to hide pixels; the circuit fills them in."
+        problem, said = "", "Paint on the picture to hide pixels; the circuit fills them in."
         if event.mask.any():
             try:
                 found = complete(
-                    store.get_program(model),
+                    subject.program(model),
                     row,
                     event.mask,
                     grid,
                     seed=state.get().seed,
                     **{name: chosen(name) for name in CHOICES},
                 )
-                panels, text = _panels(found), _summary(found)
+                panels, said = _panels(found), text.summary(found)
             except PCError as error:
                 problem = errors.sentence(error)
         paint_canvas(
@@ -64,7 +67,7 @@ def canvas(model: str, dataset: str, split: str, index: int, grid: ImageShape) -
             sequence=event.sequence,
             brush=max(0, min(shape) // 12),
             value_range=(0, grid.maximum),
-            help=text,
+            help=said,
             mask=start,
             mask_version=version,
         )
@@ -72,6 +75,7 @@ def canvas(model: str, dataset: str, split: str, index: int, grid: ImageShape) -
             st.warning(problem)
         if not event.mask.any():
             _warm(model, grid)
+        lab.show(model, row, event, grid, data)
         # Not at every moment of a stroke: browsers limit how often an address may change.
         mask = masks.mask_to_link(event.mask)
         if event.final and mask != state.get().mask:
@@ -99,7 +103,8 @@ def _version() -> int:
 
 def _untouched(picture: np.ndarray) -> list[Panel]:
     """The picture itself for every panel, so that the first stroke moves nothing."""
-    large = [name for name, key in (("Posterior mean", "mean"), ("MPE", "mpe")) if chosen(key)]
+    titles = (("Posterior mean", "mean"), ("MPE", "mpe"), ("Sums up, maxima down", "tree"))
+    large = [name for name, key in titles if chosen(key)]
     small = [f"Sample {number + 1}" for number in range(chosen("samples"))]
     return [Panel(name, picture, "paint to hide", True) for name in large] + [
         Panel(name, picture, "", False) for name in small
@@ -108,45 +113,18 @@ def _untouched(picture: np.ndarray) -> list[Panel]:
 
 def _panels(found: Completion) -> list[Panel]:
     panels: list[Panel] = []
-    log = _log(found)
-    if found.mean is not None:
-        panels.append(
-            Panel("Posterior mean", found.mean.image, _caption("exact", found.mean, log), True)
-        )
-    if found.mpe is not None:
-        quality = "exact" if found.exact else "bound"
-        panels.append(Panel("MPE", found.mpe.image, _caption(quality, found.mpe, log), True))
+    quality = text.bound_or_exact(found)
+    for label, how, one in (
+        ("Posterior mean", "exact", found.mean),
+        ("MPE", quality, found.mpe),
+        ("Sums up, maxima down", quality, found.tree),
+    ):
+        if one is not None:
+            panels.append(Panel(label, one.image, text.caption(found, how, one), True))
+    log = text.log_name(found)
     for number, one in enumerate(found.samples, 1):
-        panels.append(Panel(f"Sample {number}", one.image, _nats(log, one.log_probability), False))
-    if found.deviation is not None:
-        panels.append(Panel("Uncertainty", found.deviation, "white: σ ≥ 127", False))
+        caption = text.nats(log, one.log_probability)
+        panels.append(Panel(f"Sample {number}", one.image, caption, False))
+    if found.uncertainty is not None:
+        panels.append(Panel("Uncertainty", found.uncertainty, found.white, False))
     return panels
-
-
-def _caption(quality: str, picture: Picture, log: str) -> str:
-    parts = [quality]
-    if picture.log_probability is not None:
-        parts.append(_nats(log, picture.log_probability))
-    if picture.mse is not None:
-        parts.append(f"MSE {picture.mse:.0f}")
-    return " · ".join(parts)
-
-
-def _summary(found: Completion) -> str:
-    parts = [_nats(f"{_log(found)}(visible)", found.log_visible) + " nats"]
-    if found.log_truth is not None:
-        parts.append(_nats(f"{_log(found)}(truth | visible)", found.log_truth) + " nats")
-    return " · ".join(parts)
-
-
-def _log(found: Completion) -> str:
-    """A small p is a density."""
-    return "log p" if found.density else "log P"
-
-
-def _nats(name: str, value: float | None) -> str:
-    if value is None:
-        return name
-    if math.isinf(value):
-        return f"{name} −∞"
-    return f"{name} {value:.1f}".replace("-", "−")

@@ -12,7 +12,8 @@ import torch
 from pc_workbench.views.masks import evidence_of
 from pccore import queries
 from pccore.compile import Program
-from pccore.completion import mean_squared_error, to_pixels
+from pccore.completion import Uncertainty, mean_squared_error, to_pixels
+from pccore.completion import uncertainty as doubts
 from pccore.datasets import Dataset, ImageShape
 from pccore.errors import DataError
 from pccore.graph import Circuit
@@ -35,18 +36,20 @@ class Picture:
 class Completion:
     """Everything the page shows for one mask.
 
-    mpe, mean, samples: None or empty where not asked for. deviation: posterior standard deviation
-    as a picture, uint8, white at `deviation_scale` (in values of 0..255). log_visible: log P of
-    the visible pixels. log_truth: log P(true hidden pixels | visible). exact: whether the MPE is.
-    density: pixels are real numbers, so that these are densities and may be above 0.
+    mpe, tree, mean, samples: None or empty where not asked for; tree is the SPN paper's way, sums
+    up and maxima down. uncertainty: of each pixel as a picture, uint8 [H, W], white at
+    `white`, which says of what. log_visible: log P of the visible pixels. log_truth: log P(true
+    hidden pixels | visible). exact: whether MPE and tree are. density: pixels are real numbers, so
+    that these are densities and may be above 0.
     """
 
     evidence: np.ndarray
     mpe: Picture | None
+    tree: Picture | None
     mean: Picture | None
     samples: tuple[Picture, ...]
-    deviation: np.ndarray | None
-    deviation_scale: float
+    uncertainty: np.ndarray | None
+    white: str
     log_visible: float
     log_truth: float | None
     exact: bool
@@ -94,8 +97,9 @@ def complete(
     seed: int = 0,
     samples: int = 3,
     mpe: bool = True,
+    tree: bool = False,
     mean: bool = True,
-    deviation: bool = False,
+    uncertainty: bool = False,
 ) -> Completion:
     """Complete one picture.
 
@@ -111,17 +115,18 @@ def complete(
     hidden = np.isnan(evidence)
     states: list[np.ndarray] = []
     exact = True
-    if mpe:
-        found = queries.mpe(program, evidence)
-        exact = found.quality == "exact" or not hidden.any()
-        states.append(found.assignment[0].numpy())
+    for asked, up in ((mpe, "max"), (tree, "sum")):
+        if asked:
+            found = queries.mpe(program, evidence, up=up)
+            exact = found.quality == "exact" or not hidden.any()
+            states.append(found.assignment[0].numpy())
     if samples:
         states.extend(queries.sample(program, samples, evidence, seed=seed).numpy())
     average: np.ndarray | None = None
-    spread: np.ndarray | None = None
-    if deviation:
-        _, means, variances = queries.posterior_moments(program, evidence)
-        average, spread = means[0].numpy(), variances[0].sqrt().numpy()
+    unsure: Uncertainty | None = None
+    if uncertainty:
+        unsure = doubts(program, row[None], hidden, grid)
+        average = unsure.means[0]
     elif mean:
         average = queries.posterior_mean(program, evidence)[0].numpy()
     # One pass for all probabilities; S(visible) cancels the partition function of the others.
@@ -133,21 +138,29 @@ def complete(
         Picture(to_pixels(state, grid), chance, _error(state, row, hidden, grid))
         for state, chance in zip(states, chances[1:], strict=True)
     ]
-    scale = 127.5
+    rest = iter(pictures)
     return Completion(
         evidence=evidence,
-        mpe=pictures[0] if mpe else None,
+        mpe=next(rest) if mpe else None,
+        tree=next(rest) if tree else None,
         mean=None
         if average is None or not mean
         else Picture(to_pixels(average, grid), None, _error(average, row, hidden, grid)),
-        samples=tuple(pictures[1 if mpe else 0 :]),
-        deviation=None if spread is None else to_pixels(np.minimum(spread * 2, grid.maximum), grid),
-        deviation_scale=scale,
+        samples=tuple(rest),
+        uncertainty=None if unsure is None else unsure.map_of(0, grid),
+        white="" if unsure is None else _white(unsure),
         log_visible=visible,
         log_truth=chances[0] if math.isfinite(chances[0]) else None,
         exact=exact,
         density=program.circuit.domain(0).kind == "real",
     )
+
+
+def _white(found: Uncertainty) -> str:
+    """What white means on the map."""
+    if found.measure == "entropy":
+        return f"entropy, white: {found.scale:.3g} bits"
+    return f"σ, white: {found.scale:.0f} of 255"
 
 
 def _error(

@@ -17,6 +17,7 @@ from pccore.completion.components import (
     Component,
     Mixture,
     component_means,
+    component_program,
     components_of,
     mute,
 )
@@ -57,6 +58,7 @@ __all__ = [
     "complete_batch",
     "complete_rows",
     "component_means",
+    "component_program",
     "components_of",
     "contact_sheet",
     "files_of",

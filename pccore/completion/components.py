@@ -82,20 +82,24 @@ def components_of(model: Model, evidence: Array) -> Mixture:
     return Mixture(top, tuple(components), effective)
 
 
-def component_means(model: Model, components: Sequence[Component]) -> Array:
-    """E[X | Y = i] of each component with nothing observed, [N, V]; NaN outside its scope."""
+def component_program(model: Model) -> Program:
+    """The circuit compiled with the components of its top mixture as roots."""
     program = as_program(model)
-    circuit = program.circuit
-    if not components:
-        return np.zeros((0, len(circuit.variables)))
-    # The components as roots of the same circuit: one program for all of them.
-    units = list(dict.fromkeys(one.unit for one in components))
-    compiled = compile_circuit(circuit.with_roots(units), program.device, program.dtype)
+    units = dict.fromkeys(one.unit for one in _members(program.circuit)[1])
+    return compile_circuit(program.circuit.with_roots(list(units)), program.device, program.dtype)
+
+
+def component_means(rooted: Program, components: Sequence[Component]) -> Array:
+    """E[X | Y = i] of each component with nothing observed, [N, V]; NaN outside its scope.
+
+    rooted: what `component_program` made of the circuit. Raises PropertyError unless it is smooth
+    and decomposable.
+    """
+    circuit = rooted.circuit
     nothing = np.full((1, len(circuit.variables)), np.nan)
-    means = {
-        unit: posterior_mean(compiled, nothing, root)[0].numpy() for root, unit in enumerate(units)
-    }
-    return np.stack([means[one.unit] for one in components])
+    number = {unit: root for root, unit in enumerate(circuit.roots)}
+    means = [posterior_mean(rooted, nothing, number[one.unit])[0].numpy() for one in components]
+    return np.stack(means) if means else np.zeros((0, len(circuit.variables)))
 
 
 def mute(circuit: Circuit, ids: Sequence[str]) -> Circuit:

@@ -6,6 +6,7 @@ import functools
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,14 +49,16 @@ def some_mask(grid: ImageShape, seed: int) -> np.ndarray:
 def test_only_hidden_pixels_change(kind: str, seed: int, samples: int):
     program, row, grid = example(kind)
     mask = some_mask(grid, seed)
-    found = complete(program, row, mask, grid, seed=seed, samples=samples, deviation=True)
+    found = complete(
+        program, row, mask, grid, seed=seed, samples=samples, tree=True, uncertainty=True
+    )
     truth = to_pixels(row, grid)
     assert len(found.samples) == samples
-    for picture in (found.mpe, found.mean, *found.samples):
+    for picture in (found.mpe, found.tree, found.mean, *found.samples):
         assert picture is not None
         assert picture.image.dtype == np.uint8 and picture.image.shape == truth.shape
         assert np.array_equal(picture.image[~mask], truth[~mask])
-    assert found.deviation is not None and not found.deviation[~mask].any()
+    assert found.uncertainty is not None and not found.uncertainty[~mask].any()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -91,19 +94,23 @@ def test_the_numbers_are_those_of_the_queries():
 def test_what_is_not_asked_for_is_not_made():
     program, row, grid = example("digits")
     found = complete(program, row, some_mask(grid, 1), grid, samples=0, mpe=False, mean=False)
-    assert found.mpe is None and found.mean is None and found.deviation is None
+    assert (found.mpe, found.tree, found.mean, found.uncertainty) == (None,) * 4
     assert found.samples == ()
 
 
 def test_the_uncertainty_is_that_of_the_marginals():
     program, row, grid = example("digits")
     mask = some_mask(grid, 3)
-    found = complete(program, row, mask, grid, samples=0, mpe=False, mean=False, deviation=True)
+    found = complete(program, row, mask, grid, samples=0, mpe=False, mean=False, uncertainty=True)
     evidence = np.where(mask.reshape(-1), np.nan, row.astype(float))
-    spread = queries.marginals(program, evidence).variance[0].sqrt().numpy()
-    expected = to_pixels(np.minimum(2 * spread, grid.maximum), grid).astype(int)
-    assert found.mean is None and found.deviation is not None
-    assert np.abs(found.deviation.astype(int) - expected).max() <= 1
+    tables = queries.marginals(program, evidence).probabilities
+    bits = [
+        float(-(t[0] * torch.log2(t[0].clamp_min(1e-300))).sum()) for t in tables if t is not None
+    ]
+    expected = np.rint(np.reshape(bits, (8, 8)) / np.log2(17) * 255)
+    assert found.mean is None and found.uncertainty is not None
+    assert np.abs(found.uncertainty - expected).max() <= 1
+    assert found.white == "entropy, white: 4.09 bits"
 
 
 def test_nothing_hidden_has_no_error():

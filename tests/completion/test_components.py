@@ -10,8 +10,7 @@ from hypothesis import given, settings
 
 from pccore import oracle
 from pccore.build import bernoulli, circuit
-from pccore.compile import compile_circuit
-from pccore.completion import Component, component_means, components_of, mute
+from pccore.completion import Component, component_means, component_program, components_of, mute
 from pccore.errors import EvidenceError, OptionError, PropertyError
 from pccore.graph import Circuit
 from pccore.queries import log_partition
@@ -76,7 +75,7 @@ def test_muting_renormalises_the_rest(model: Circuit):
 @pytest.mark.parametrize("model", picture_models(), ids=["rat", "pd", "dense", "mixture"])
 def test_means_are_those_of_the_components(model: Circuit):
     shown = components_of(model, EVIDENCE).components[:3]
-    means = component_means(model, shown)
+    means = component_means(component_program(model), shown)
     for one, mean in zip(shown, means, strict=True):
         tables = oracle.marginals(model, None, one.unit)
         assert mean == pytest.approx([float(table[1]) for table in tables], abs=1e-6)
@@ -126,4 +125,4 @@ def test_refusals():
     sure = circuit(0.5 * bernoulli("A", 1.0) + 0.5 * bernoulli("A", 1.0))
     with pytest.raises(EvidenceError, match="probability zero"):
         components_of(sure, np.array([0.0]))
-    assert component_means(compile_circuit(model), []).shape == (0, 2)
+    assert component_means(component_program(model), []).shape == (0, 2)

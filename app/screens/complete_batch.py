@@ -1,0 +1,148 @@
+"""Many pictures with one mask: a table of scores and files to download."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+
+import numpy as np
+import streamlit as st
+
+from pc_workbench import controls, errors, state, store
+from pc_workbench.components.canvas.codec import pack_mask
+from pc_workbench.screens import complete_subject as subject
+from pc_workbench.views import batches
+from pc_workbench.views.masks import hidden_columns
+from pccore.completion import BASELINES, METHODS, Batch, complete_batch, contact_sheet, table_csv
+from pccore.completion.report import bands_of, table_of, title_of
+from pccore.datasets import ImageShape
+
+#: Pictures of one batch, at most.
+MOST = 500
+SHOWN = 12  # on the sheet below the table
+_METHODS, _BASELINES, _COUNT = "pcw_batch_methods", "pcw_batch_baselines", "pcw_batch_count"
+_DONE = "pcw_batch_done"
+
+
+@dataclass(frozen=True, eq=False)
+class _Done:
+    """A batch and what it was made of."""
+
+    made_of: tuple[object, ...]
+    batch: Batch
+
+
+def show(model: str, mask: np.ndarray, grid: ImageShape, data: str) -> None:
+    """Choices, the button, and the last result. data: reference of the rows."""
+    name, _, split = data.rpartition(":")
+    rows = store.get_dataset(name).split(split)
+    st.session_state.setdefault(_METHODS, ["mean", "mpe", "tree"])
+    st.session_state.setdefault(_BASELINES, ["nn", "pca", "ppca"])
+    st.session_state.setdefault(_COUNT, min(20, len(rows)))
+    st.session_state[_COUNT] = min(st.session_state[_COUNT], len(rows), MOST)
+    for key in (_METHODS, _BASELINES):  # a page switch would drop what no widget shows
+        st.session_state[key] = st.session_state[key]
+    left, middle, right = st.columns([2, 3, 3], vertical_alignment="bottom")
+    left.number_input(f"Pictures of {name}, {split}", 1, min(MOST, len(rows)), key=_COUNT)
+    middle.multiselect("Methods", list(METHODS), format_func=title_of, key=_METHODS)
+    right.multiselect("Baselines", list(BASELINES), format_func=title_of, key=_BASELINES)
+    methods, baselines = st.session_state[_METHODS], st.session_state[_BASELINES]
+    count = st.session_state[_COUNT]
+    line = st.container(horizontal=True, vertical_alignment="center")
+    ready = bool(mask.any() and methods)
+    start = line.button(
+        f"Complete {count} pictures", type="primary", disabled=not ready, key="pcw_batch_start"
+    )
+    made_of = (model, state.get().muted, data, count, pack_mask(mask), (*methods,), (*baselines,))
+    if start:
+        with st.spinner("Completing …"):
+            batch = complete_batch(
+                subject.program(model),
+                rows[:count],
+                hidden_columns(mask, grid),
+                grid,
+                methods,
+                baselines=baselines,
+                train=store.get_dataset(name).train,
+                seed=state.get().seed,
+                uncertain=True,
+            )
+        st.session_state[_DONE] = _Done(made_of, batch)
+    done: _Done | None = st.session_state.get(_DONE)
+    if not ready:
+        line.caption("Hide some pixels first." if methods else "Choose a method.")
+    elif done is not None and done.made_of != made_of:
+        line.caption("Below: an earlier batch, not what is chosen now.")
+    with line:
+        _code(model, data, count, methods, baselines)
+    if done is not None:
+        _result(done.batch)
+
+
+def _result(batch: Batch) -> None:
+    rows = batches.summary_rows(batch)
+    st.dataframe(
+        rows,
+        hide_index=True,
+        column_config={
+            "MSE": st.column_config.NumberColumn(
+                format="%.1f", help="of the hidden pixels, 0-255 scale"
+            ),
+            "PSNR (dB)": st.column_config.NumberColumn(format="%.2f"),
+            "SSIM": st.column_config.NumberColumn(format="%.3f", help="of whole pictures"),
+            "log P(completed | visible)": st.column_config.NumberColumn(
+                format="%.1f", help="nats; empty where a completion is no state of the pixels"
+            ),
+            "ms a picture": st.column_config.NumberColumn(format="%.2f"),
+        },
+    )
+    line = st.container(horizontal=True, vertical_alignment="center")
+    line.caption(errors.plain(batches.best(batch.guesses)))
+    line.download_button(
+        "Table (CSV)",
+        lambda: table_csv(batch),
+        file_name="completions.csv",
+        mime="text/csv",
+        on_click="ignore",
+    )
+    line.download_button(
+        "Pictures (ZIP)",
+        lambda: batches.to_zip(batch),
+        file_name="completions.zip",
+        mime="application/zip",
+        on_click="ignore",
+    )
+    line.download_button(
+        "Mask (PNG)",
+        lambda: batches.mask_png(batch),
+        file_name="mask.png",
+        mime="image/png",
+        on_click="ignore",
+    )
+    sheet = contact_sheet(bands_of(batch, SHOWN), batch.image)
+    st.image(np.asarray(sheet), caption="The first pictures", width=min(sheet.width, 1100))
+    with st.expander(f"Every picture ({len(batch.rows) * len(batch.guesses)} lines)"):
+        st.dataframe(table_of(batch), hide_index=True, height=240)
+
+
+def _code(model: str, data: str, count: int, methods: list[str], baselines: list[str]) -> None:
+    name, _, split = data.rpartition(":")
+    reference = store.model_reference(model)
+    python = (
+        "from pccore import completion, datasets\n"
+        "from pccore.files import load_model\n\n"
+        f"data = datasets.load({name!r})\n"
+        'hidden = completion.hidden_pixels("mask.png", data.image)\n'
+        f"batch = completion.complete_batch(\n"
+        f"    load_model({reference!r}), data.{split}[:{count}], hidden, data.image,\n"
+        f"    {methods!r}, baselines={baselines!r}, train=data.train,\n"
+        f"    seed={state.get().seed}, uncertain=True,\n"
+        ")\n"
+        "print(completion.table_csv(batch))\n"
+    )
+    command = (
+        f"pccore complete {shlex.quote(reference)} --data {shlex.quote(data)} --limit {count} "
+        f"--hide mask.png --method {','.join(methods)} --baselines {','.join(baselines)} "
+        f"--seed {state.get().seed} --uncertainty --table scores.csv -o completions"
+    )
+    controls.show_code(python, command)

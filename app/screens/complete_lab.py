@@ -1,0 +1,223 @@
+"""Below the canvas of the Complete page: other models on the same mask, what explains the picture,
+and batches. It is computed when a stroke has ended, after the canvas has been drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import streamlit as st
+
+from pc_workbench import controls, errors, state, store
+from pc_workbench.components import MaskEvent
+from pc_workbench.components.pictures import Card, picture_row
+from pc_workbench.screens import complete_batch
+from pc_workbench.screens import complete_subject as subject
+from pc_workbench.views import completion_text, explaining
+from pc_workbench.views.completion import complete
+from pc_workbench.views.masks import evidence_of
+from pccore.compile import Program
+from pccore.completion import Component, component_means, component_program, components_of
+from pccore.datasets import ImageShape
+from pccore.errors import PCError
+
+_TITLES: Mapping[str, str] = {
+    "side": "Models side by side",
+    "components": "What explains this picture",
+    "batch": "Many pictures",
+}
+_WIDGET, _RIVALS = "pcw_lab", "pcw_lab_rivals"
+_DRAWN = "pcw_lab_drawn"  # key of a row -> (title, note, cards) as last computed
+
+
+def show(model: str, row: np.ndarray, event: MaskEvent, grid: ImageShape, data: str) -> None:
+    """The choice, and what was chosen. Within the canvas's fragment.
+
+    data: reference of the rows that a batch is made of, "" where there is no dataset.
+    """
+    open_ = state.get().lab
+    st.session_state[_WIDGET] = open_ or None
+    names = [name for name in _TITLES if name != "batch" or data]
+    st.segmented_control(
+        "Below the picture",
+        names,
+        format_func=lambda name: _TITLES[name],
+        key=_WIDGET,
+        on_change=_chosen,
+        label_visibility="collapsed",
+    )
+    if open_ == "side":
+        _side(model, row, event, grid)
+    elif open_ == "components":
+        _components(model, row, event, grid)
+    elif open_ == "batch" and data:
+        complete_batch.show(model, event.mask, grid, data)
+
+
+def _chosen() -> None:
+    state.update(lab=st.session_state[_WIDGET] or "")
+
+
+def _draw(key: str, title: str, note: str, cards: Sequence[Card], **more: object) -> None:
+    """Draw a row, and remember it for the moments of the next stroke."""
+    st.session_state.setdefault(_DRAWN, {})[key] = (title, note, cards)
+    picture_row(title, cards, key=key, note=note, **more)  # type: ignore[arg-type]
+
+
+def _again(key: str, event: MaskEvent, **more: object) -> bool:
+    """Draw what was there, if this is a moment of a stroke: painting has to be quick."""
+    drawn = st.session_state.get(_DRAWN, {}).get(key)
+    if event.final or drawn is None:
+        return False
+    title, note, cards = drawn
+    picture_row(title, cards, key=key, note=note, **more)  # type: ignore[arg-type]
+    return True
+
+
+# -- side by side ----------------------------------------------------------------------------
+
+
+def _side(model: str, row: np.ndarray, event: MaskEvent, grid: ImageShape) -> None:
+    options = subject.rivals(model, grid)
+    # A link may name what is not there, or is of another size.
+    chosen = [name for name in state.get().rivals if name in options][: subject.MOST]
+    st.session_state[_RIVALS] = chosen
+    choice, code = st.columns([5, 1], vertical_alignment="bottom")
+    with choice:
+        st.multiselect(
+            "Beside the current model",
+            options,
+            format_func=lambda name: store.title_of(name),
+            max_selections=subject.MOST,
+            placeholder="Choose models of pictures of this size",
+            key=_RIVALS,
+            on_change=_rivals_chosen,
+        )
+    with code:
+        _side_code([model, *chosen])
+    if not event.mask.any():
+        st.caption("Hide some pixels: every method of every model is shown here.")
+        return
+    for number, name in enumerate([model, *chosen]):
+        # Each row is sent as soon as it is ready, and a new stroke can interrupt between two.
+        key = f"pcw_side_{number}"
+        if _again(key, event):
+            continue
+        with errors.boundary():
+            program = subject.program(model) if name == model else store.get_program(name)
+            _side_row(key, store.title_of(name), program, row, event, grid)
+
+
+def _rivals_chosen() -> None:
+    state.update(rivals=tuple(st.session_state[_RIVALS]))
+
+
+def _side_row(
+    key: str, title: str, program: Program, row: np.ndarray, event: MaskEvent, grid: ImageShape
+) -> None:
+    try:
+        found = complete(
+            program,
+            row,
+            event.mask,
+            grid,
+            seed=state.get().seed,
+            samples=1,
+            tree=True,
+            uncertainty=True,
+        )
+    except PCError as error:
+        st.warning(f"{errors.plain(title)}: {errors.sentence(error)}")
+        return
+    _draw(key, title, completion_text.summary(found), completion_text.cards(found))
+
+
+def _side_code(models: Sequence[str]) -> None:
+    references = [store.model_reference(name) for name in models]
+    data = f"{state.get().dataset}:{state.get().split}"
+    methods = "mean,mpe,tree,sample"
+    python = (
+        "from pccore import completion, datasets\n"
+        "from pccore.files import load_model\n\n"
+        f"data = datasets.load({state.get().dataset!r})\n"
+        f"rows = data.{state.get().split}[{state.get().image}:{state.get().image + 1}]\n"
+        'hidden = completion.hidden_pixels("mask.png", data.image)\n'
+        f"for name in {references!r}:\n"
+        f"    batch = completion.complete_batch(load_model(name), rows, hidden, data.image,\n"
+        f"                                      {methods.split(',')!r}, uncertain=True)\n"
+        "    for one in batch.methods:\n"
+        "        print(name, one.name, one.scores)\n"
+    )
+    lines = [
+        f"pccore complete {reference} --data {data} --hide mask.png --method {methods} "
+        "--uncertainty"
+        for reference in references
+    ]
+    controls.show_code(python, "\n".join(lines))
+
+
+# -- components ------------------------------------------------------------------------------
+
+
+def _components(model: str, row: np.ndarray, event: MaskEvent, grid: ImageShape) -> None:
+    key = "pcw_components"
+    if _again(key, event, on_switch=_switch):
+        return
+    muted = state.get().muted
+    try:
+        program = store.get_program(model)
+        mixture = components_of(program, evidence_of(row, event.mask, grid))
+        listed = explaining.shown(mixture, muted)
+        means = [_mean(model, store.version(model), one.id, one, program) for one in listed]
+    except PCError as error:
+        st.warning(errors.sentence(error))
+        return
+    line = st.container(horizontal=True, vertical_alignment="center")
+    line.caption(errors.plain(explaining.summary(mixture, muted)))
+    if muted:
+        line.button("Unmute all", on_click=_unmute, type="tertiary")
+    with line:
+        _components_code(model, muted)
+    cards = explaining.component_cards(mixture, listed, means, muted, grid)
+    _draw(key, "Components of the top sum", "", cards, on_switch=_switch)
+
+
+@st.cache_resource(max_entries=512, show_spinner=False)
+def _mean(
+    model: str, version: str, component: str, _one: Component, _program: Program
+) -> np.ndarray:
+    return component_means(_rooted(model, version, _program), [_one])[0]
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _rooted(model: str, version: str, _program: Program) -> Program:
+    return component_program(_program)
+
+
+def _switch(component: str) -> None:
+    muted = state.get().muted
+    rest = tuple(name for name in muted if name != component)
+    state.update(muted=(*muted, component)[-64:] if rest == muted else rest)
+
+
+def _unmute() -> None:
+    state.update(muted=())
+
+
+def _components_code(model: str, muted: Sequence[str]) -> None:
+    reference = store.model_reference(model)
+    now = state.get()
+    python = (
+        "import numpy as np\n"
+        "from pccore import completion, datasets\n"
+        "from pccore.files import load_model\n\n"
+        f"model = load_model({reference!r})\n"
+        f"row = datasets.load({now.dataset!r}).{now.split}[{now.image}].astype(float)\n"
+        "row[: len(row) // 2] = np.nan  # hide the upper half\n"
+        "found = completion.components_of(model, row)\n"
+        "for one in found.components[:9]:\n"
+        "    print(one.id, one.share)\n"
+        f"quiet = completion.mute(model, {list(muted) or '[found.components[0].id]'})\n"
+    )
+    command = f"pccore complete {reference} --data {now.dataset}:{now.split} --hide top"
+    controls.show_code(python, command)
