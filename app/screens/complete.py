@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pc_workbench import controls, errors, navigate, state, store
+from pc_workbench import errors, navigate, state, store
 from pc_workbench.components.thumbs import thumb_strip
 from pc_workbench.screens import complete_own as own_picture
 from pc_workbench.screens.complete_canvas import canvas, chosen
@@ -40,16 +40,14 @@ def page() -> None:
         return
     dataset = _dataset(circuit, grid)
     own = own_picture.current(circuit, grid)
-    heading, strip, tools = st.columns([2.0, 5.6, 4.1], vertical_alignment="center")
+    heading, strip, tools = st.columns([2.0, 5.9, 3.8], vertical_alignment="center")
     heading.title("Complete")
     with tools.container(horizontal=True, gap="small"):
         st.button("Resample", on_click=_resample, help="Draw other samples", width="stretch")
-        with st.popover("Your picture", width="stretch"):
+        with st.popover("Upload", width="stretch", help="Complete a picture of your own"):
             own_picture.choose()
         with st.popover("Options", width="stretch"):
             _options(dataset)
-        if dataset is not None:
-            _code(model, dataset)
     if dataset is not None:
         split, index = _place(dataset)
         with strip:
@@ -153,23 +151,3 @@ def _options(dataset: Dataset | None) -> None:
     st.session_state["pcw_widget_samples"] = chosen("samples")
     st.slider("Samples", 0, 6, key="pcw_widget_samples", on_change=_keep, args=("samples",))
     st.number_input("Seed of the samples", 0, 2**31 - 1, step=1, **state.bind("seed"))
-
-
-def _code(model: str, dataset: Dataset) -> None:
-    now = state.get()
-    reference = store.model_reference(model)
-    data = f"{dataset.name}:{now.split}"
-    python = (
-        "import numpy as np\n"
-        "from pccore import datasets, queries\n"
-        "from pccore.compile import compile_circuit\n"
-        "from pccore.files import load_model\n\n"
-        f"program = compile_circuit(load_model({reference!r}))\n"
-        f"row = datasets.load({dataset.name!r}).{now.split}[{now.image}].astype(float)\n"
-        "row[: len(row) // 2] = np.nan  # hide the upper half\n"
-        "best = queries.mpe(program, row).assignment\n"
-        "mean = queries.posterior_mean(program, row)\n"
-        f"samples = queries.sample(program, {max(1, chosen('samples'))}, row, seed={now.seed})\n"
-    )
-    command = f"pccore complete {reference} --data {data} --hide top --method mean"
-    controls.show_code(python, command, label="Code")

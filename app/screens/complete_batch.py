@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
 
-from pc_workbench import controls, errors, state, store
+from pc_workbench import errors, state, store
 from pc_workbench.components.canvas.codec import pack_mask
 from pc_workbench.screens import complete_subject as subject
+from pc_workbench.screens.complete_code import Choice
 from pc_workbench.views import batches
 from pc_workbench.views.masks import hidden_columns
 from pccore.completion import BASELINES, METHODS, Batch, complete_batch, contact_sheet, table_csv
@@ -32,8 +32,11 @@ class _Done:
     batch: Batch
 
 
-def show(model: str, mask: np.ndarray, grid: ImageShape, data: str) -> None:
-    """Choices, the button, and the last result. data: reference of the rows."""
+def show(model: str, mask: np.ndarray, grid: ImageShape, data: str) -> Choice:
+    """Choices, the button, and the last result. data: reference of the rows.
+
+    Gives what is chosen.
+    """
     name, _, split = data.rpartition(":")
     rows = store.get_dataset(name).split(split)
     st.session_state.setdefault(_METHODS, ["mean", "mpe", "tree"])
@@ -48,10 +51,14 @@ def show(model: str, mask: np.ndarray, grid: ImageShape, data: str) -> None:
     right.multiselect("Baselines", list(BASELINES), format_func=title_of, key=_BASELINES)
     methods, baselines = st.session_state[_METHODS], st.session_state[_BASELINES]
     count = st.session_state[_COUNT]
-    line = st.container(horizontal=True, vertical_alignment="center")
+    go, said = st.columns([2, 6], vertical_alignment="center")
     ready = bool(mask.any() and methods)
-    start = line.button(
-        f"Complete {count} pictures", type="primary", disabled=not ready, key="pcw_batch_start"
+    start = go.button(
+        f"Complete {count} pictures",
+        type="primary",
+        disabled=not ready,
+        key="pcw_batch_start",
+        width="stretch",
     )
     made_of = (model, state.get().muted, data, count, pack_mask(mask), (*methods,), (*baselines,))
     if start:
@@ -70,13 +77,12 @@ def show(model: str, mask: np.ndarray, grid: ImageShape, data: str) -> None:
         st.session_state[_DONE] = _Done(made_of, batch)
     done: _Done | None = st.session_state.get(_DONE)
     if not ready:
-        line.caption("Hide some pixels first." if methods else "Choose a method.")
+        said.caption("Hide some pixels first." if methods else "Choose a method.")
     elif done is not None and done.made_of != made_of:
-        line.caption("Below: an earlier batch, not what is chosen now.")
-    with line:
-        _code(model, data, count, methods, baselines)
+        said.caption("Below: an earlier batch, not what is chosen now.")
     if done is not None:
         _result(done.batch)
+    return Choice(count, tuple(methods), tuple(baselines))
 
 
 def _result(batch: Batch) -> None:
@@ -112,37 +118,7 @@ def _result(batch: Batch) -> None:
         mime="application/zip",
         on_click="ignore",
     )
-    line.download_button(
-        "Mask (PNG)",
-        lambda: batches.mask_png(batch),
-        file_name="mask.png",
-        mime="image/png",
-        on_click="ignore",
-    )
     sheet = contact_sheet(bands_of(batch, SHOWN), batch.image)
     st.image(np.asarray(sheet), caption="The first pictures", width=min(sheet.width, 1100))
     with st.expander(f"Every picture ({len(batch.rows) * len(batch.guesses)} lines)"):
         st.dataframe(table_of(batch), hide_index=True, height=240)
-
-
-def _code(model: str, data: str, count: int, methods: list[str], baselines: list[str]) -> None:
-    name, _, split = data.rpartition(":")
-    reference = store.model_reference(model)
-    python = (
-        "from pccore import completion, datasets\n"
-        "from pccore.files import load_model\n\n"
-        f"data = datasets.load({name!r})\n"
-        'hidden = completion.hidden_pixels("mask.png", data.image)\n'
-        f"batch = completion.complete_batch(\n"
-        f"    load_model({reference!r}), data.{split}[:{count}], hidden, data.image,\n"
-        f"    {methods!r}, baselines={baselines!r}, train=data.train,\n"
-        f"    seed={state.get().seed}, uncertain=True,\n"
-        ")\n"
-        "print(completion.table_csv(batch))\n"
-    )
-    command = (
-        f"pccore complete {shlex.quote(reference)} --data {shlex.quote(data)} --limit {count} "
-        f"--hide mask.png --method {','.join(methods)} --baselines {','.join(baselines)} "
-        f"--seed {state.get().seed} --uncertainty --table scores.csv -o completions"
-    )
-    controls.show_code(python, command)

@@ -75,7 +75,7 @@ def canvas(model: str, row: np.ndarray, grid: ImageShape, data: str) -> None:
             st.warning(problem)
         if not event.mask.any():
             _warm(model, grid)
-        lab.show(model, row, event, grid, data)
+        lab.show(model, row, event, grid, data, chosen("samples"))
         # Not at every moment of a stroke: browsers limit how often an address may change.
         mask = masks.mask_to_link(event.mask)
         if event.final and mask != state.get().mask:
@@ -103,7 +103,7 @@ def _version() -> int:
 
 def _untouched(picture: np.ndarray) -> list[Panel]:
     """The picture itself for every panel, so that the first stroke moves nothing."""
-    titles = (("Posterior mean", "mean"), ("MPE", "mpe"), ("Sums up, maxima down", "tree"))
+    titles = (("Posterior mean", "mean"), ("MPE", "mpe"), ("Sums up, max down", "tree"))
     large = [name for name, key in titles if chosen(key)]
     small = [f"Sample {number + 1}" for number in range(chosen("samples"))]
     return [Panel(name, picture, "paint to hide", True) for name in large] + [
@@ -117,7 +117,7 @@ def _panels(found: Completion) -> list[Panel]:
     for label, how, one in (
         ("Posterior mean", "exact", found.mean),
         ("MPE", quality, found.mpe),
-        ("Sums up, maxima down", quality, found.tree),
+        ("Sums up, max down", quality, found.tree),
     ):
         if one is not None:
             panels.append(Panel(label, one.image, text.caption(found, how, one), True))

@@ -11,11 +11,11 @@ import streamlit as st
 from pc_workbench import controls, errors, state, store
 from pc_workbench.components import MaskEvent
 from pc_workbench.components.pictures import Card, picture_row
-from pc_workbench.screens import complete_batch
+from pc_workbench.screens import complete_batch, complete_code
 from pc_workbench.screens import complete_subject as subject
 from pc_workbench.views import completion_text, explaining
 from pc_workbench.views.completion import complete
-from pc_workbench.views.masks import evidence_of
+from pc_workbench.views.masks import evidence_of, mask_png
 from pccore.compile import Program
 from pccore.completion import Component, component_means, component_program, components_of
 from pccore.datasets import ImageShape
@@ -30,15 +30,24 @@ _WIDGET, _RIVALS = "pcw_lab", "pcw_lab_rivals"
 _DRAWN = "pcw_lab_drawn"  # key of a row -> (title, note, cards) as last computed
 
 
-def show(model: str, row: np.ndarray, event: MaskEvent, grid: ImageShape, data: str) -> None:
+def show(
+    model: str, row: np.ndarray, event: MaskEvent, grid: ImageShape, data: str, samples: int
+) -> None:
     """The choice, and what was chosen. Within the canvas's fragment.
 
-    data: reference of the rows that a batch is made of, "" where there is no dataset.
+    data: reference of the rows that a batch is made of, "" where there is no dataset. samples: how
+    many the canvas shows.
     """
-    open_ = state.get().lab
+    open_, muted = state.get().lab, state.get().muted
+    if muted and open_ != "components":  # nobody is to wonder why the answers are others
+        line = st.container(horizontal=True, vertical_alignment="center")
+        many = "1 component is" if len(muted) == 1 else f"{len(muted)} components are"
+        line.caption(f"{many} muted.")
+        line.button("Unmute all", on_click=_unmute, type="tertiary")
     st.session_state[_WIDGET] = open_ or None
     names = [name for name in _TITLES if name != "batch" or data]
-    st.segmented_control(
+    choice, take, code = st.columns([5, 1.1, 1.1], vertical_alignment="center")
+    choice.segmented_control(
         "Below the picture",
         names,
         format_func=lambda name: _TITLES[name],
@@ -46,12 +55,27 @@ def show(model: str, row: np.ndarray, event: MaskEvent, grid: ImageShape, data: 
         on_change=_chosen,
         label_visibility="collapsed",
     )
+    take.download_button(
+        "Mask (PNG)",
+        lambda: mask_png(event.mask),
+        file_name="mask.png",
+        mime="image/png",
+        on_click="ignore",
+        width="stretch",
+        help="White is hidden, as `pccore complete --hide mask.png` takes it",
+    )
     if open_ == "side":
-        _side(model, row, event, grid)
+        chosen = _side(model, row, event, grid)
+        shown = complete_code.side(model, chosen)
     elif open_ == "components":
         _components(model, row, event, grid)
+        shown = complete_code.components(model)
     elif open_ == "batch" and data:
-        complete_batch.show(model, event.mask, grid, data)
+        shown = complete_code.batch(model, data, complete_batch.show(model, event.mask, grid, data))
+    else:
+        shown = complete_code.one(model, max(1, samples))
+    with code:
+        controls.show_code(*shown)
 
 
 def _chosen() -> None:
@@ -77,27 +101,24 @@ def _again(key: str, event: MaskEvent, **more: object) -> bool:
 # -- side by side ----------------------------------------------------------------------------
 
 
-def _side(model: str, row: np.ndarray, event: MaskEvent, grid: ImageShape) -> None:
+def _side(model: str, row: np.ndarray, event: MaskEvent, grid: ImageShape) -> list[str]:
+    """Draw the rows; gives the models beside the current one."""
     options = subject.rivals(model, grid)
     # A link may name what is not there, or is of another size.
     chosen = [name for name in state.get().rivals if name in options][: subject.MOST]
     st.session_state[_RIVALS] = chosen
-    choice, code = st.columns([5, 1], vertical_alignment="bottom")
-    with choice:
-        st.multiselect(
-            "Beside the current model",
-            options,
-            format_func=lambda name: store.title_of(name),
-            max_selections=subject.MOST,
-            placeholder="Choose models of pictures of this size",
-            key=_RIVALS,
-            on_change=_rivals_chosen,
-        )
-    with code:
-        _side_code([model, *chosen])
+    st.multiselect(
+        "Beside the current model",
+        options,
+        format_func=lambda name: store.title_of(name),
+        max_selections=subject.MOST,
+        placeholder="Choose models of pictures of this size",
+        key=_RIVALS,
+        on_change=_rivals_chosen,
+    )
     if not event.mask.any():
         st.caption("Hide some pixels: every method of every model is shown here.")
-        return
+        return chosen
     for number, name in enumerate([model, *chosen]):
         # Each row is sent as soon as it is ready, and a new stroke can interrupt between two.
         key = f"pcw_side_{number}"
@@ -106,6 +127,7 @@ def _side(model: str, row: np.ndarray, event: MaskEvent, grid: ImageShape) -> No
         with errors.boundary():
             program = subject.program(model) if name == model else store.get_program(name)
             _side_row(key, store.title_of(name), program, row, event, grid)
+    return chosen
 
 
 def _rivals_chosen() -> None:
@@ -132,30 +154,6 @@ def _side_row(
     _draw(key, title, completion_text.summary(found), completion_text.cards(found))
 
 
-def _side_code(models: Sequence[str]) -> None:
-    references = [store.model_reference(name) for name in models]
-    data = f"{state.get().dataset}:{state.get().split}"
-    methods = "mean,mpe,tree,sample"
-    python = (
-        "from pccore import completion, datasets\n"
-        "from pccore.files import load_model\n\n"
-        f"data = datasets.load({state.get().dataset!r})\n"
-        f"rows = data.{state.get().split}[{state.get().image}:{state.get().image + 1}]\n"
-        'hidden = completion.hidden_pixels("mask.png", data.image)\n'
-        f"for name in {references!r}:\n"
-        f"    batch = completion.complete_batch(load_model(name), rows, hidden, data.image,\n"
-        f"                                      {methods.split(',')!r}, uncertain=True)\n"
-        "    for one in batch.methods:\n"
-        "        print(name, one.name, one.scores)\n"
-    )
-    lines = [
-        f"pccore complete {reference} --data {data} --hide mask.png --method {methods} "
-        "--uncertainty"
-        for reference in references
-    ]
-    controls.show_code(python, "\n".join(lines))
-
-
 # -- components ------------------------------------------------------------------------------
 
 
@@ -176,8 +174,6 @@ def _components(model: str, row: np.ndarray, event: MaskEvent, grid: ImageShape)
     line.caption(errors.plain(explaining.summary(mixture, muted)))
     if muted:
         line.button("Unmute all", on_click=_unmute, type="tertiary")
-    with line:
-        _components_code(model, muted)
     cards = explaining.component_cards(mixture, listed, means, muted, grid)
     _draw(key, "Components of the top sum", "", cards, on_switch=_switch)
 
@@ -202,22 +198,3 @@ def _switch(component: str) -> None:
 
 def _unmute() -> None:
     state.update(muted=())
-
-
-def _components_code(model: str, muted: Sequence[str]) -> None:
-    reference = store.model_reference(model)
-    now = state.get()
-    python = (
-        "import numpy as np\n"
-        "from pccore import completion, datasets\n"
-        "from pccore.files import load_model\n\n"
-        f"model = load_model({reference!r})\n"
-        f"row = datasets.load({now.dataset!r}).{now.split}[{now.image}].astype(float)\n"
-        "row[: len(row) // 2] = np.nan  # hide the upper half\n"
-        "found = completion.components_of(model, row)\n"
-        "for one in found.components[:9]:\n"
-        "    print(one.id, one.share)\n"
-        f"quiet = completion.mute(model, {list(muted) or '[found.components[0].id]'})\n"
-    )
-    command = f"pccore complete {reference} --data {now.dataset}:{now.split} --hide top"
-    controls.show_code(python, command)

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
+from pc_workbench.views.masks import mask_png
 from pccore.completion import Array, Batch, Guess, files_of, table_csv
 from pccore.completion.report import title_of
 
@@ -58,14 +58,11 @@ def to_zip(batch: Batch) -> bytes:
         for name, content in files_of(batch):
             archive.writestr(name, content)
         archive.writestr("scores.csv", table_csv(batch))
-        archive.writestr("mask.png", mask_png(batch))
+        archive.writestr("mask.png", mask_png(mask_of(batch)))
     return stream.getvalue()
 
 
-def mask_png(batch: Batch) -> bytes:
-    """The mask as `pccore complete --hide mask.png` takes it: white is hidden."""
+def mask_of(batch: Batch) -> np.ndarray:
+    """What is hidden, bool [H, W]."""
     image = batch.image
-    pixels = batch.hidden.reshape(image.height, image.width, image.channels)[..., 0]
-    stream = io.BytesIO()
-    Image.fromarray(pixels.astype(np.uint8) * 255).save(stream, "png")
-    return stream.getvalue()
+    return batch.hidden.reshape(image.height, image.width, image.channels)[..., 0]

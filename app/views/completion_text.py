@@ -51,7 +51,7 @@ def cards(found: Completion) -> list[Card]:
     listed = [
         ("Posterior mean", "exact", found.mean),
         ("MPE", quality, found.mpe),
-        ("Sums up, maxima down", quality, found.tree),
+        ("Sums up, max down", quality, found.tree),
         *((f"Sample {i}", "exact", one) for i, one in enumerate(found.samples, 1)),
     ]
     shown = [

@@ -11,7 +11,7 @@ from pccore.completion import Component, Mixture, to_pixels
 from pccore.datasets import ImageShape
 
 #: Components that are shown.
-SHOWN = 9
+SHOWN = 12
 
 
 def shown(mixture: Mixture, muted: Collection[str], most: int = SHOWN) -> tuple[Component, ...]:
@@ -37,12 +37,15 @@ def component_cards(
     cards: list[Card] = []
     for number, (one, mean) in enumerate(zip(components, means, strict=True), 1):
         off = one.id in muted
-        now = f" → {percent(one.share / left)}" if muted and not off and left > 0 else ""
+        if muted and not off and left > 0:
+            said = f"{percent(one.share)} → {percent(one.share / left)}"
+        else:
+            said = f"{percent(one.share)} · prior {percent(one.prior)}"
         cards.append(
             Card(
                 f"Component {number}",
                 to_pixels(mean, grid),
-                f"{percent(one.share)}{now} · prior {percent(one.prior)}",
+                said,
                 one.id,
                 not off,
             )
@@ -63,4 +66,4 @@ def percent(share: float) -> str:
     """A share for people; small ones are not rounded to nothing."""
     if 0 < share < 0.001:
         return "< 0.1 %"
-    return f"{100 * share:.3g} %" if share < 0.0995 else f"{100 * share:.0f} %"
+    return f"{100 * share:.2g} %" if share < 0.995 else f"{100 * share:.0f} %"

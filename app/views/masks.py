@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
+from PIL import Image
 
 from pc_workbench.components.canvas.codec import pack_mask, unpack_mask
 from pccore.datasets import ImageShape
@@ -34,3 +37,10 @@ def evidence_of(row: np.ndarray, mask: np.ndarray, grid: ImageShape) -> np.ndarr
     evidence = np.asarray(row, dtype=np.float64).copy()
     evidence[hidden_columns(mask, grid)] = np.nan
     return evidence
+
+
+def mask_png(mask: np.ndarray) -> bytes:
+    """A mask, bool [H, W], as `pccore complete --hide mask.png` takes it: white is hidden."""
+    stream = io.BytesIO()
+    Image.fromarray(np.asarray(mask, dtype=np.uint8) * 255).save(stream, "png")
+    return stream.getvalue()

@@ -34,7 +34,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             Method("mpe", "MPE", "mpe", "the most probable completion, by max-product"),
             Method("mean", "Posterior mean", "mean", "the least expected squared error"),
             Method("sample", "Sample", "sample", "one draw from the posterior"),
-            Method("tree", "Sums up, maxima down", "mpe", "the SPN paper's: sums up, maxima down"),
+            Method("tree", "Sums up, max down", "mpe", "the SPN paper's: sums up, maxima down"),
         )
     }
 )
