@@ -47,6 +47,8 @@ def read_picture(
                 raise DataError(f"{file.size[0]}×{file.size[1]} pixels are too many")
             steps = [f"{file.size[0]}×{file.size[1]} {file.mode}"]
             picture = _upright(file, steps)
+    except DataError:
+        raise
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         raise DataError("this is no readable picture (PNG, JPEG, BMP, GIF, WebP, PPM)") from None
     picture = _converted(_on_white(picture, steps), grid.channels, steps)

@@ -16,6 +16,7 @@ from pc_workbench.components.canvas.codec import pack_mask
 from pc_workbench.views.masks import mask_to_link
 from pccore import datasets, structures
 from pccore.build import bernoulli, circuit
+from pccore.completion import components_of
 from pccore.structures.figures import figures
 
 
@@ -283,3 +284,52 @@ def test_a_broken_model_of_pictures_says_why():
     mask = mask_to_link(np.ones((8, 8), bool))
     at = show(complete_page, model=store.put_model(broken), mask=mask)
     assert not at.exception
+
+
+LEFT = mask_to_link(np.repeat([[True] * 4 + [False] * 4], 8, 0))
+
+
+def test_models_stand_side_by_side():
+    model, other = picture_model(), "digits_rat"
+    at = show(complete_page, model=model, mask=LEFT, lab="side", rivals=f"{other}~parity")
+    assert not at.error and not at.warning
+    (choice,) = at.multiselect
+    assert choice.value == [other]  # the other one has no pictures of this size
+    assert "--method mean,mpe,tree,sample" in texts(at) and other in texts(at)
+    at = show(complete_page, model=model, lab="side")
+    assert "Hide some pixels" in texts(at)
+
+
+def test_a_muted_component_stays_muted_and_can_come_back():
+    model = picture_model()
+    at = show(complete_page, model=model, mask=LEFT, lab="components")
+    assert not at.error and "components; about" in texts(at)
+    nothing = np.full(64, np.nan)
+    component = components_of(store.get_circuit(model), nothing).components[0].id
+    at = show(complete_page, model=model, mask=LEFT, lab="components", muted=component)
+    assert "1 muted" in texts(at) and f"mute(model, ['{component}'])" in texts(at)
+    press(at, "Unmute all")
+    assert parameter(at, "muted") == ""
+    at = show(complete_page, model=model, mask=LEFT, muted=component)
+    assert "1 component is muted" in texts(at)
+
+
+def test_a_link_that_mutes_what_is_not_there_mutes_nothing():
+    at = show(complete_page, model=picture_model(), mask=LEFT, muted="999.0.0")
+    assert not at.error and parameter(at, "muted") == ""
+
+
+def test_many_pictures_are_completed_at_once():
+    at = show(complete_page, model=picture_model(), lab="batch", split="valid")
+    assert button(at, "Complete 20 pictures").disabled
+    at = show(complete_page, model=picture_model(), mask=LEFT, lab="batch")
+    at.number_input(key="pcw_batch_count").set_value(3)
+    rerun(at)
+    press(at, "Complete 3 pictures")
+    assert not at.error
+    summary, table = at.dataframe
+    assert len(summary.value) == 6 and len(table.value) == 18
+    assert "Least squared error" in texts(at) and "--limit 3" in texts(at)
+    at.number_input(key="pcw_batch_count").set_value(4)
+    rerun(at)
+    assert "an earlier batch" in texts(at)
