@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -115,7 +116,8 @@ def complete(
     hidden = np.isnan(evidence)
     states: list[np.ndarray] = []
     exact = True
-    for asked, up in ((mpe, "max"), (tree, "sum")):
+    ways: Sequence[tuple[bool, Literal["max", "sum"]]] = ((mpe, "max"), (tree, "sum"))
+    for asked, up in ways:
         if asked:
             found = queries.mpe(program, evidence, up=up)
             exact = found.quality == "exact" or not hidden.any()

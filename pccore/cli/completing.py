@@ -7,7 +7,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
@@ -65,11 +65,17 @@ def complete(options: argparse.Namespace) -> int:
             (folder / name).write_bytes(content)
         lines.append(f"wrote {len(rows)} completions and contact-sheet.png to {options.output}")
     if target is not None:
-        text = table_csv(batch)
-        write_atomically(target, lambda stream: stream.write(text.encode()))
+        _write_table(target, batch)
         lines.append(f"wrote a table of {len(rows) * len(batch.guesses)} lines to {options.table}")
     emit(options, _payload(batch, options), lines)
     return 0
+
+
+def _write_table(target: Path, batch: Batch) -> None:
+    def write(stream: BinaryIO) -> None:
+        stream.write(table_csv(batch).encode())
+
+    write_atomically(target, write)
 
 
 def _payload(batch: Batch, options: argparse.Namespace) -> dict[str, Any]:

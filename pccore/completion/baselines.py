@@ -96,7 +96,7 @@ def probabilistic_pca(
         pca = PCA(n_components=count, svd_solver=solver, random_state=0).fit(known)
     noise = float(pca.noise_variance_)
     scale = np.sqrt(np.maximum(pca.explained_variance_ - noise, 0.0))
-    weights = pca.components_.T * scale  # W, [V, k]
+    weights = np.transpose(np.asarray(pca.components_)) * scale  # W, [V, k]
     penalised = np.concatenate([weights[~hidden], np.sqrt(noise) * np.eye(count)])
     wanted = np.concatenate([(given - mean)[:, ~hidden], np.zeros((len(given), count))], axis=1)
     latent = np.linalg.lstsq(penalised, wanted.T, rcond=None)[0]

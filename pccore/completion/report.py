@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from PIL import Image
@@ -19,7 +19,7 @@ from pccore.completion.types import Array
 #: Images on the contact sheet.
 SHOWN = 16
 
-HEADER = (
+HEADER: Sequence[str] = (
     "image",
     "method",
     "mse",
