@@ -13,7 +13,15 @@ from pc_workbench.screens import complete_subject as subject
 from pc_workbench.screens.complete_code import Choice
 from pc_workbench.views import batches
 from pc_workbench.views.masks import hidden_columns
-from pccore.completion import BASELINES, METHODS, Batch, complete_batch, contact_sheet, table_csv
+from pccore.completion import (
+    BASELINES,
+    METHODS,
+    Batch,
+    complete_batch,
+    contact_sheet,
+    table_csv,
+    training_rows,
+)
 from pccore.completion.report import bands_of, table_of, title_of
 from pccore.datasets import ImageShape
 
@@ -38,7 +46,8 @@ def show(model: str, mask: np.ndarray, grid: ImageShape, data: str) -> Choice:
     Gives what is chosen.
     """
     name, _, split = data.rpartition(":")
-    rows = store.get_dataset(name).split(split)
+    dataset = store.get_dataset(name)
+    rows = dataset.split(split)
     st.session_state.setdefault(_METHODS, ["mean", "mpe", "tree"])
     st.session_state.setdefault(_BASELINES, ["nn", "pca", "ppca"])
     st.session_state.setdefault(_COUNT, min(20, len(rows)))
@@ -70,7 +79,7 @@ def show(model: str, mask: np.ndarray, grid: ImageShape, data: str) -> Choice:
                 grid,
                 methods,
                 baselines=baselines,
-                train=store.get_dataset(name).train,
+                train=training_rows(dataset, split),
                 seed=state.get().seed,
                 uncertain=True,
             )

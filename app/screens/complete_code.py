@@ -101,7 +101,7 @@ def batch(model: str, data: str, choice: Choice) -> Code:
         "batch = completion.complete_batch(\n"
         f"    {_model(model)}, data.{split}[:{choice.count}], hidden, data.image,\n"
         f"    {list(choice.methods)!r}, baselines={list(choice.baselines)!r},\n"
-        f"    train=data.train, seed={seed}, uncertain=True,\n"
+        f"    train=completion.training_rows(data, {split!r}), seed={seed}, uncertain=True,\n"
         ")\n"
         "print(completion.table_csv(batch))\n"
     )

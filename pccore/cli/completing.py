@@ -23,6 +23,7 @@ from pccore.completion import (
     files_of,
     hidden_pixels,
     table_csv,
+    training_rows,
 )
 from pccore.datasets import Dataset, ImageShape
 from pccore.errors import DataError, FileError, OptionError
@@ -53,7 +54,7 @@ def complete(options: argparse.Namespace) -> int:
         image,
         methods,
         baselines=baselines,
-        train=dataset.train,
+        train=training_rows(dataset, where.rpartition(":")[2]),
         seed=options.seed,
         uncertain=options.uncertainty,
         progress=progress.update,

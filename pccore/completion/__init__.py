@@ -11,6 +11,7 @@ from pccore.completion.baselines import (
     nearest_neighbour,
     principal_components,
     probabilistic_pca,
+    training_rows,
 )
 from pccore.completion.batch import Batch, Guess, complete_batch
 from pccore.completion.components import (
@@ -77,5 +78,6 @@ __all__ = [
     "table_of",
     "to_picture",
     "to_pixels",
+    "training_rows",
     "uncertainty",
 ]

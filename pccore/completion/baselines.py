@@ -12,7 +12,7 @@ import numpy as np
 
 from pccore.completion.methods import clipped
 from pccore.completion.types import Array, Mask
-from pccore.datasets import ImageShape
+from pccore.datasets import Dataset, ImageShape
 
 #: What baselines are called in a picture.
 TITLES: Mapping[str, str] = MappingProxyType(
@@ -121,6 +121,14 @@ BASELINES: Mapping[str, Baseline] = MappingProxyType(
         "mean-image": mean_image,
     }
 )
+
+
+def training_rows(dataset: Dataset, split: str) -> Array:
+    """What baselines learn from when `split` is completed: the training and the validation rows,
+    as nothing is chosen on the latter; without them where they are completed themselves."""
+    if split == "valid" or not len(dataset.valid):
+        return dataset.train
+    return np.concatenate([dataset.train, dataset.valid])
 
 
 def _filled(train: Array) -> tuple[Array, Array]:

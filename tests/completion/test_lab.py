@@ -30,9 +30,10 @@ from pccore.completion import (
     scores,
     table_csv,
     table_of,
+    training_rows,
     uncertainty,
 )
-from pccore.datasets import ImageShape
+from pccore.datasets import ImageShape, load
 from pccore.errors import OptionError
 from pccore.graph import Circuit
 from pccore.structures import Shape, build_structure
@@ -196,6 +197,14 @@ def test_everything_hidden_is_the_mean_image():
     found = probabilistic_pca(train, train[:2], everything, SQUARE)
     assert found == pytest.approx(mean_image(train, train[:2], everything, SQUARE))
     assert found[0] == pytest.approx(train.mean(0))
+
+
+def test_baselines_learn_from_validation_rows_unless_these_are_completed():
+    data = load("digits")
+    known = training_rows(data, "test")
+    assert len(known) == len(data.train) + len(data.valid)
+    assert np.array_equal(known[-1], data.valid[-1])
+    assert training_rows(data, "valid") is data.train
 
 
 # -- batches -------------------------------------------------------------------------------
