@@ -27,6 +27,8 @@ _TITLES: Mapping[str, str] = {
     "batch": "Many pictures",
 }
 _WIDGET, _RIVALS = "pcw_lab", "pcw_lab_rivals"
+_LOOK = "pcw_lab_look"
+_ALONE, _COMPLETES = "Its mean image", "How it completes this picture"
 _DRAWN = "pcw_lab_drawn"  # key of a row -> (title, note, cards) as last computed
 
 
@@ -158,24 +160,41 @@ def _side_row(
 
 
 def _components(model: str, row: np.ndarray, event: MaskEvent, grid: ImageShape) -> None:
-    key = "pcw_components"
+    key, muted = "pcw_components", state.get().muted
+    line = st.container(horizontal=True, vertical_alignment="center")
+    # Widgets that are not drawn are dropped; the choice is to survive that.
+    look = st.session_state[_LOOK] = st.session_state.get(_LOOK) or _ALONE
+    line.segmented_control(
+        "What is shown of each", [_ALONE, _COMPLETES], key=_LOOK, label_visibility="collapsed"
+    )
+    if muted:
+        line.button("Unmute all", on_click=_unmute, type="tertiary")
     if _again(key, event, on_switch=_switch):
         return
-    muted = state.get().muted
     try:
-        program = store.get_program(model)
-        mixture = components_of(program, evidence_of(row, event.mask, grid))
+        evidence = evidence_of(row, event.mask, grid)
+        mixture = components_of(store.get_program(model), evidence)
         listed = explaining.shown(mixture, muted)
-        means = [_mean(model, store.version(model), one.id, one, program) for one in listed]
+        means = _means(model, listed, evidence if look == _COMPLETES else None)
     except PCError as error:
         st.warning(errors.sentence(error))
         return
-    line = st.container(horizontal=True, vertical_alignment="center")
-    line.caption(errors.plain(explaining.summary(mixture, muted)))
-    if muted:
-        line.button("Unmute all", on_click=_unmute, type="tertiary")
     cards = explaining.component_cards(mixture, listed, means, muted, grid)
-    _draw(key, "Components of the top sum", "", cards, on_switch=_switch)
+    note = explaining.summary(mixture, muted)
+    _draw(key, "Components of the top sum", note, cards, on_switch=_switch)
+
+
+def _means(
+    model: str, components: Sequence[Component], evidence: np.ndarray | None
+) -> list[np.ndarray]:
+    """What is shown of each component. One that excludes the evidence completes nothing."""
+    version, program = store.version(model), store.get_program(model)
+    return [
+        _mean(model, version, one.id, one, program)
+        if evidence is None or not one.share
+        else component_means(_rooted(model, version, program), [one], evidence)[0]
+        for one in components
+    ]
 
 
 @st.cache_resource(max_entries=512, show_spinner=False)

@@ -55,9 +55,10 @@ def component_cards(
 
 def summary(mixture: Mixture, muted: Collection[str]) -> str:
     """How many components there are, how many explain the picture, and what is muted."""
+    digits = 1 if mixture.effective < 9.95 else 0
     text = (
-        f"{len(mixture.components):,} components; about {mixture.effective:.1f} explain what is "
-        "visible. Mean images; click one to mute it."
+        f"{len(mixture.components):,} components; about {mixture.effective:.{digits}f} explain "
+        "what is visible. Click one to mute it."
     )
     return f"{text} {len(muted)} muted, the others renormalised." if muted else text
 

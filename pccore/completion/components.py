@@ -89,17 +89,21 @@ def component_program(model: Model) -> Program:
     return compile_circuit(program.circuit.with_roots(list(units)), program.device, program.dtype)
 
 
-def component_means(rooted: Program, components: Sequence[Component]) -> Array:
-    """E[X | Y = i] of each component with nothing observed, [N, V]; NaN outside its scope.
+def component_means(
+    rooted: Program, components: Sequence[Component], evidence: Array | None = None
+) -> Array:
+    """E[X | Y = i, evidence] of each component, [N, V]; NaN outside its scope.
 
-    rooted: what `component_program` made of the circuit. Raises PropertyError unless it is smooth
-    and decomposable.
+    rooted: what `component_program` made of the circuit. evidence: one row [V], NaN = missing; what
+    is observed is kept. Raises PropertyError unless the circuit is smooth and decomposable,
+    EvidenceError where a component excludes the evidence.
     """
     circuit = rooted.circuit
-    nothing = np.full((1, len(circuit.variables)), np.nan)
+    width = len(circuit.variables)
+    row = np.full((1, width), np.nan) if evidence is None else np.reshape(evidence, (1, width))
     number = {unit: root for root, unit in enumerate(circuit.roots)}
-    means = [posterior_mean(rooted, nothing, number[one.unit])[0].numpy() for one in components]
-    return np.stack(means) if means else np.zeros((0, len(circuit.variables)))
+    means = [posterior_mean(rooted, row, number[one.unit])[0].numpy() for one in components]
+    return np.stack(means) if means else np.zeros((0, width))
 
 
 def mute(circuit: Circuit, ids: Sequence[str]) -> Circuit:

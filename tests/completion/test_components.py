@@ -75,10 +75,11 @@ def test_muting_renormalises_the_rest(model: Circuit):
 @pytest.mark.parametrize("model", picture_models(), ids=["rat", "pd", "dense", "mixture"])
 def test_means_are_those_of_the_components(model: Circuit):
     shown = components_of(model, EVIDENCE).components[:3]
-    means = component_means(component_program(model), shown)
-    for one, mean in zip(shown, means, strict=True):
-        tables = oracle.marginals(model, None, one.unit)
-        assert mean == pytest.approx([float(table[1]) for table in tables], abs=1e-6)
+    for evidence in (None, EVIDENCE):
+        means = component_means(component_program(model), shown, evidence)
+        for one, mean in zip(shown, means, strict=True):
+            tables = oracle.marginals(model, evidence, one.unit)
+            assert mean == pytest.approx([float(table[1]) for table in tables], abs=1e-6)
 
 
 @settings(max_examples=40)
