@@ -335,3 +335,30 @@ def test_many_pictures_are_completed_at_once():
     at.number_input(key="pcw_batch_count").set_value(4)
     rerun(at)
     assert "an earlier batch" in texts(at)
+
+
+@pytest.mark.parametrize("lab", ["side", "components"])
+def test_a_moment_of_a_stroke_computes_nothing_below_the_picture(
+    lab: str, monkeypatch: pytest.MonkeyPatch
+):
+    at = show(complete_page, model=picture_model(), mask=LEFT, lab=lab)
+    assert not at.error and not at.warning
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("computed during a stroke")
+
+    monkeypatch.setattr("pc_workbench.screens.complete_lab.components_of", refuse)
+    monkeypatch.setattr("pc_workbench.screens.complete_lab.complete", refuse)
+    at.session_state["pcw_paint_8x8"] = {
+        "mask": {
+            "bits": pack_mask(np.eye(8, dtype=bool)),
+            "sequence": 1,
+            "height": 8,
+            "width": 8,
+            "image_id": "any",
+            "mask_version": 0,
+            "final": False,
+        }
+    }
+    rerun(at)
+    assert not at.error and not at.warning
