@@ -10,11 +10,7 @@ from pc_workbench import state, store
 
 Code = tuple[str, str]
 
-_LOAD = (
-    "from pccore import completion, datasets\n"
-    "from pccore.compile import compile_circuit\n"
-    "from pccore.files import load_model\n\n"
-)
+_LOAD = "from pccore import completion, datasets\nfrom pccore.files import load_model\n\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +29,7 @@ def one(model: str, samples: int) -> Code:
     python = (
         "import numpy as np\n"
         "from pccore import queries\n"
+        "from pccore.compile import compile_circuit\n"
         f"{_LOAD}"
         f"program = compile_circuit({_model(model)})\n"
         f"row = datasets.load({now.dataset!r}).{now.split}[{now.image}].astype(float)\n"
@@ -41,7 +38,8 @@ def one(model: str, samples: int) -> Code:
         "mean = queries.posterior_mean(program, row)\n"
         f"samples = queries.sample(program, {samples}, row, seed={now.seed})\n"
     )
-    return python, f"pccore complete {shlex.quote(reference)} {_data()} --hide top --method mean"
+    command = f"pccore complete {shlex.quote(reference)} {_data()} --hide top --method mean"
+    return python, _unmuted(command)
 
 
 def side(model: str, rivals: Sequence[str]) -> Code:
@@ -54,7 +52,7 @@ def side(model: str, rivals: Sequence[str]) -> Code:
         f"data = datasets.load({now.dataset!r})\n"
         f"rows = data.{now.split}[{now.image} : {now.image + 1}]\n"
         'hidden = completion.hidden_pixels("mask.png", data.image)\n'
-        f"for model in ({named},):\n"
+        f"for model in [{named}]:\n"
         "    batch = completion.complete_batch(\n"
         f"        model, rows, hidden, data.image, {methods!r}, uncertain=True\n"
         "    )\n"
@@ -66,7 +64,7 @@ def side(model: str, rivals: Sequence[str]) -> Code:
         f"--method {','.join(methods)} --uncertainty"
         for name in (model, *rivals)
     ]
-    return python, "\n".join(commands)
+    return python, _unmuted("\n".join(commands))
 
 
 def components(model: str) -> Code:
@@ -111,7 +109,12 @@ def batch(model: str, data: str, choice: Choice) -> Code:
         f"--limit {choice.count} --hide mask.png --method {','.join(choice.methods)} {baselines}"
         f"--seed {seed} --uncertainty --table scores.csv -o completions"
     )
-    return python, command
+    return python, _unmuted(command)
+
+
+def _unmuted(command: str) -> str:
+    """Say so where the command does less than the page."""
+    return f"# The command line mutes nothing.\n{command}" if state.get().muted else command
 
 
 def _quoted(model: str) -> str:

@@ -13,11 +13,17 @@ from pc_workbench.components import MaskEvent
 from pc_workbench.components.pictures import Card, picture_row
 from pc_workbench.screens import complete_batch, complete_code
 from pc_workbench.screens import complete_subject as subject
-from pc_workbench.views import completion_text, explaining
+from pc_workbench.views import baselines, completion_text, explaining
 from pc_workbench.views.completion import complete
 from pc_workbench.views.masks import evidence_of, mask_png
 from pccore.compile import Program
-from pccore.completion import Component, component_means, component_program, components_of
+from pccore.completion import (
+    Component,
+    component_means,
+    component_program,
+    components_of,
+    training_rows,
+)
 from pccore.datasets import ImageShape
 from pccore.errors import PCError
 
@@ -27,6 +33,7 @@ _TITLES: Mapping[str, str] = {
     "batch": "Many pictures",
 }
 _WIDGET, _RIVALS = "pcw_lab", "pcw_lab_rivals"
+_BASELINES = "pcw_lab_baselines"
 _LOOK = "pcw_lab_look"
 _ALONE, _COMPLETES = "Its mean image", "How it completes this picture"
 _DRAWN = "pcw_lab_drawn"  # key of a row -> (title, note, cards) as last computed
@@ -68,6 +75,8 @@ def show(
     )
     if open_ == "side":
         chosen = _side(model, row, event, grid)
+        if data and event.mask.any():
+            _baselines(row, event, grid, data)
         shown = complete_code.side(model, chosen)
     elif open_ == "components":
         _components(model, row, event, grid)
@@ -130,6 +139,19 @@ def _side(model: str, row: np.ndarray, event: MaskEvent, grid: ImageShape) -> li
             program = subject.program(model) if name == model else store.get_program(name)
             _side_row(key, store.title_of(name), program, row, event, grid)
     return chosen
+
+
+def _baselines(row: np.ndarray, event: MaskEvent, grid: ImageShape, data: str) -> None:
+    key = "pcw_side_baselines"
+    st.session_state[_BASELINES] = st.session_state.get(_BASELINES, False)
+    if not st.toggle("Baselines: nearest neighbour, PCA, mean image", key=_BASELINES):
+        return
+    if _again(key, event):
+        return
+    name, _, split = data.rpartition(":")
+    train = training_rows(store.get_dataset(name), split)
+    cards = baselines.baseline_cards(train, row, event.mask, grid)
+    _draw(key, "Baselines", baselines.note(len(train)), cards)
 
 
 def _rivals_chosen() -> None:

@@ -10,17 +10,19 @@ import pytest
 from PIL import Image
 
 from pc_workbench.components.pictures import read_card
-from pc_workbench.views import batches, completion_text, explaining
+from pc_workbench.views import baselines, batches, completion_text, explaining
 from pc_workbench.views.completion import complete
 from pc_workbench.views.masks import mask_png
 from pc_workbench.views.own_picture import LARGEST_FILE, read_picture
 from pccore import datasets
 from pccore.completion import (
+    BASELINES,
     complete_batch,
     component_means,
     component_program,
     components_of,
     hidden_pixels,
+    mean_squared_error,
 )
 from pccore.datasets import ImageShape
 from pccore.errors import DataError
@@ -150,6 +152,20 @@ def test_every_completion_is_a_card():
     assert cards[0].caption.startswith("MSE ") and cards[0].caption.endswith(" · exact")
     assert cards[2].caption.endswith(" · bound") and "bits" in cards[4].caption
     assert "log P(visible)" in completion_text.summary(found)
+
+
+def test_baselines_stand_beside_the_models():
+    data = datasets.load("digits")
+    mask = np.zeros((8, 8), bool)
+    mask[:, :4] = True
+    cards = baselines.baseline_cards(data.train, data.test[0], mask, GREY)
+    labels = ["Nearest neighbour", "PCA", "Probabilistic PCA", "Mean image"]
+    assert [card.label for card in cards] == labels
+    hidden = hidden_pixels("left", GREY)
+    nearest = BASELINES["nn"](data.train, data.test[:1], hidden, GREY)
+    assert cards[0].caption == f"MSE {mean_squared_error(data.test[:1], nearest, hidden, GREY):.0f}"
+    assert "first 2,000 of 60,000" in baselines.note(60_000)
+    assert baselines.note(350) == "learned from 350 training pictures"
 
 
 def test_a_batch_can_be_taken_away():

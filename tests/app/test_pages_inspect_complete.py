@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import runpy
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,10 @@ from streamlit.testing.v1 import AppTest
 
 from pc_workbench import paths, store
 from pc_workbench.components.canvas.codec import pack_mask
-from pc_workbench.views.masks import mask_to_link
+from pc_workbench.views.masks import mask_png, mask_to_link
 from pccore import datasets, structures
 from pccore.build import bernoulli, circuit
+from pccore.cli import main
 from pccore.completion import components_of
 from pccore.structures.figures import figures
 
@@ -296,6 +299,9 @@ def test_models_stand_side_by_side():
     (choice,) = at.multiselect
     assert choice.value == [other]  # the other one has no pictures of this size
     assert "--method mean,mpe,tree,sample" in texts(at) and other in texts(at)
+    at.toggle(key="pcw_lab_baselines").set_value(True)
+    rerun(at)
+    assert not at.error and not at.warning
     at = show(complete_page, model=model, lab="side")
     assert "Hide some pixels" in texts(at)
 
@@ -362,3 +368,27 @@ def test_a_moment_of_a_stroke_computes_nothing_below_the_picture(
     }
     rerun(at)
     assert not at.error and not at.warning
+
+
+@pytest.mark.parametrize("lab", ["", "side", "components", "batch"])
+def test_the_code_that_is_shown_runs(
+    lab: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    model = picture_model()
+    component = components_of(store.get_circuit(model), np.full(64, np.nan)).components[0].id
+    at = show(complete_page, model=model, mask=LEFT, lab=lab, rivals="digits_rat", muted=component)
+    if lab == "batch":
+        at.number_input(key="pcw_batch_count").set_value(2)
+        rerun(at)
+    (python,) = [one.value for one in at.code if one.language == "python"]
+    (command,) = [one.value for one in at.code if one.language == "bash"]
+    assert f"'{component}'" in python and command
+    monkeypatch.chdir(tmp_path)
+    Path("mask.png").write_bytes(mask_png(np.repeat([[True] * 4 + [False] * 4], 8, 0)))
+    Path("shown.py").write_text(python)
+    runpy.run_path("shown.py")
+    printed = capsys.readouterr().out
+    assert bool(printed) == bool(lab)
+    lines = [line for line in command.splitlines() if not line.startswith("#")]
+    for line in lines if lab in ("side", "batch") else ():
+        assert main([*shlex.split(line)[1:], "--json"]) == 0
