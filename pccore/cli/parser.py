@@ -124,6 +124,21 @@ def _models(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: i
     )
     parser.add_argument("--count", type=whole(2, 10_000_000), default=4096, help="samples, if any")
     parser.add_argument("--seed", type=whole(0, 2**62), default=0, help="of the samples")
+    parser = _command(
+        commands, "prune", "pruning:prune", "drop edges of no or little weight, say what it changed"
+    )
+    parser.add_argument("model", metavar="MODEL")
+    parser.add_argument(
+        "--threshold",
+        type=share,
+        default=0.0,
+        metavar="W",
+        help="drop edges below this share of their sum; 0: only what changes nothing (default)",
+    )
+    _data_split(parser, required=False)
+    _computing(parser)
+    _precision(parser)
+    _output(parser)
     parser = _command(commands, "datasets", "data:datasets", "the datasets that have a name")
     parser.add_argument("name", metavar="NAME", nargs="?", help="the details of this one")
 
@@ -246,9 +261,9 @@ def _output(parser: Parser) -> None:
     parser.add_argument("-o", "--output", metavar="MODEL", help="where to write the model")
 
 
-def _data_split(parser: Parser) -> None:
+def _data_split(parser: Parser, required: bool = True) -> None:
     parser.add_argument(
-        "--data", required=True, metavar="D[:SPLIT]", help=":train, :valid or :test (default)"
+        "--data", required=required, metavar="D[:SPLIT]", help=":train, :valid or :test (default)"
     )
     parser.add_argument(
         "--limit", type=whole(1, 2**40), metavar="N", help="only the first N rows of the split"
@@ -280,6 +295,13 @@ def size(text: str) -> int:
     if not re.fullmatch(r"\d{1,12}(\.\d{1,6})?", number) or float(number) <= 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 500M or 2G")
     return max(1, int(float(number) * 1024**power))
+
+
+def share(text: str) -> float:
+    """A number from 0 up to, but not, 1."""
+    if not re.fullmatch(r"0?\.?\d{1,12}(e-\d{1,3})?", text.lower()) or float(text) >= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to below 1")
+    return float(text)
 
 
 def whole(low: int, high: int) -> Callable[[str], int]:

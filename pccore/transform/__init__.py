@@ -4,6 +4,7 @@ from pccore.transform.drop_dead import drop_dead
 from pccore.transform.fold import condition, marginalise
 from pccore.transform.materialise import materialise
 from pccore.transform.normalise import normalise
+from pccore.transform.prune import prune
 from pccore.transform.scalar import Scalar, scalar
 from pccore.transform.smooth import smooth
 from pccore.transform.soft_text import parse_hidden, parse_likelihoods, parse_soft
@@ -21,6 +22,7 @@ __all__ = [
     "parse_hidden",
     "parse_likelihoods",
     "parse_soft",
+    "prune",
     "scalar",
     "smooth",
     "soften",
