@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from pccore.build import Expression, indicator, mix, product
 from pccore.errors import DataError
+from pccore.structures.independence import one_hot
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -31,11 +32,10 @@ class Tree(NamedTuple):
 
 def joint_counts(data: IntArray, states: int) -> FloatArray:
     """How often two variables have two values, [V, V, states, states]."""
-    rows, width = data.shape
-    hot = np.zeros((rows, width * states))
-    hot[np.arange(rows)[:, None], np.arange(width) * states + data] = 1
+    hot = one_hot(data, states)
+    width = data.shape[1]
     table = (hot.T @ hot).reshape(width, states, width, states)
-    return table.transpose(0, 2, 1, 3)
+    return table.transpose(0, 2, 1, 3).astype(np.float64)
 
 
 def mutual_information(counts: FloatArray, pseudocount: float) -> FloatArray:
