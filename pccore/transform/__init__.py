@@ -2,6 +2,7 @@
 
 from pccore.transform.drop_dead import drop_dead
 from pccore.transform.fold import condition, marginalise
+from pccore.transform.join import join
 from pccore.transform.materialise import materialise
 from pccore.transform.normalise import normalise
 from pccore.transform.prune import prune
@@ -15,6 +16,7 @@ __all__ = [
     "Softened",
     "condition",
     "drop_dead",
+    "join",
     "marginalise",
     "materialise",
     "normalise",
