@@ -65,7 +65,7 @@ def make_parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"pccore {__version__}")
     _common(parser, False)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for declare in (_models, _build, _train, _eval, _query, _complete, _tools):
+    for declare in (_models, _build, _train, _mixture, _eval, _query, _complete, _tools):
         declare(commands)
     return parser
 
@@ -178,6 +178,40 @@ def _train(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ig
     parser.add_argument("--title", default="", help="a name for the run")
     _settings(parser)
     _computing(parser, None)
+    _output(parser)
+
+
+def _mixture(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ignore[reportPrivateUsage]
+    parser = _command(
+        commands,
+        "mixture",
+        "mixing:mixture",
+        "a circuit for each cluster of the data, joined into one",
+    )
+    parser.add_argument("structure", metavar="STRUCTURE", help="see pccore build --list")
+    parser.add_argument("--data", metavar="D", required=True)
+    parser.add_argument("--components", type=whole(1, 10_000), default=10, metavar="N")
+    parser.add_argument("--method", metavar="M", default="em", help="see pccore train --list")
+    parser.add_argument(
+        "--restarts",
+        type=whole(1, 1000),
+        default=1,
+        metavar="N",
+        help="trainings of each component, the best on validation is kept; with --components 1 "
+        "these are random restarts of one circuit",
+    )
+    parser.add_argument(
+        "--jobs", type=whole(1, 1024), metavar="N", help="trainings at once (default: all cores)"
+    )
+    parser.add_argument("--seed", type=whole(0, 2**31 - 1), default=0, help="of the clusters")
+    parser.add_argument("--run", metavar="DIR", help="folder of the runs (default: runs/TIME)")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="an option of the structure, the method or training (or of several), repeatable",
+    )
     _output(parser)
 
 
