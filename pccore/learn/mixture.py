@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import multiprocessing
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
@@ -209,7 +209,7 @@ def _start(part: Dataset, recipe: Recipe, number: int) -> tuple[Circuit, TrainOp
     return build_structure(recipe.structure, shape_of(part), own), options
 
 
-def _train_all(tasks: list[_Task], jobs: int) -> Iterator[Trial]:
+def _train_all(tasks: list[_Task], jobs: int) -> Generator[Trial]:
     """The trials as they end."""
     workers = min(jobs, len(tasks))
     if workers == 1:

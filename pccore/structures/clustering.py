@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -103,7 +103,8 @@ class Clusters:
         from sklearn.cluster import KMeans  # slow to import: only when asked for
 
         state = int(generator.integers(2**31 - 1))
-        model = KMeans(count, n_init=restarts, random_state=state).fit(points)
+        settings: dict[str, Any] = {"n_init": restarts, "random_state": state}
+        model = KMeans(count, **settings).fit(points)
         return cls(features, np.asarray(model.cluster_centers_, dtype=np.float32))
 
     def assign(self, data: npt.NDArray[np.floating]) -> IntArray:
