@@ -65,10 +65,13 @@ class Features:
 
     def _raw(self, data: npt.NDArray[np.floating]) -> Table:
         """The columns with NaN where a value is missing."""
-        codes = np.nan_to_num(data[:, self.coded], nan=-1.0).astype(np.int64)
+        plain = data[:, self.plain].astype(np.float32)
+        if not len(self.coded):
+            return plain
+        codes = np.nan_to_num(data[:, self.coded], nan=-1.0).astype(np.int8)
         hot = one_hot(codes, self.states)
         hot[np.repeat(codes < 0, self.states, axis=1)] = np.nan
-        return np.concatenate([data[:, self.plain].astype(np.float32), hot], axis=1)
+        return np.concatenate([plain, hot], axis=1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,41 +29,40 @@ Table = npt.NDArray[np.float32]
 _CHUNK = 2**22
 
 
-def one_hot(codes: IntArray, states: int) -> Table:
+def one_hot(codes: npt.NDArray[np.integer], states: int) -> Table:
     """codes [N, V] of 0 to states - 1, or -1 for missing -> float32 [N, V * states]."""
-    rows, width = codes.shape
-    hot = np.zeros((rows, width * states), dtype=np.float32)
-    row, column = np.nonzero(codes >= 0)
-    hot[row, column * states + codes[row, column]] = 1
-    return hot
+    hot = codes[:, :, None] == np.arange(states, dtype=codes.dtype)
+    return hot.reshape(len(codes), -1).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
 class Codes:
     """Columns as a few states each.
 
-    values: int64 [N, V], -1 for missing. states: the most that a column has. ordered: bool [V],
+    values: int8 [N, V], -1 for missing. states: the most that a column has. ordered: bool [V],
     columns whose order says something that the states do not: those that were cut.
     """
 
-    values: IntArray
+    values: npt.NDArray[np.int8]
     states: int
     ordered: BoolArray
 
     @classmethod
     def of(cls, data: npt.NDArray[np.floating], supports: Sequence[Support], bins: int) -> Codes:
-        """Finite columns of at most `bins` states keep them, all others are cut at quantiles."""
-        values = np.full(data.shape, -1, dtype=np.int64)
+        """Finite columns of at most `bins` states keep them, all others are cut at quantiles.
+
+        bins: at most 127.
+        """
         own = np.array([s.states or bins + 1 for s in supports], dtype=np.int64)
         ordered = own > bins
-        for v in range(data.shape[1]):
+        values = np.full(data.shape, -1, dtype=np.int8)
+        values[:, ~ordered] = np.nan_to_num(data[:, ~ordered], nan=-1.0)
+        for v in np.flatnonzero(ordered).tolist():
             column = data[:, v]
             seen = ~np.isnan(column)
-            if ordered[v] and seen.any():
+            if seen.any():
                 inner = np.quantile(column[seen], np.arange(1, bins) / bins)
                 values[seen, v] = np.searchsorted(np.unique(inner), column[seen], side="left")
-            elif seen.any():
-                values[seen, v] = column[seen].astype(np.int64)
         states = int(np.where(ordered, bins, own).max(initial=1))
         return cls(values, states, ordered)
 
