@@ -81,13 +81,18 @@ def _choices() -> Structure:
     return structure
 
 
-def _suitable(dataset: str) -> list[str]:
+def _suitable(name: str) -> list[str]:
     """The structures that the dataset allows; all of them where it cannot be read."""
     try:
-        image = store.get_dataset(dataset).image is not None
+        dataset = store.get_dataset(name)
     except PCError:
-        image = True
-    return [name for name, one in structures().items() if image or not one.needs_image]
+        return list(structures())
+    image = dataset.image is not None
+    return [
+        key
+        for key, one in structures().items()
+        if (image or not one.needs_image) and one.suits(dataset.supports)
+    ]
 
 
 def _options(structure: Structure, problem: OptionError | None) -> None:

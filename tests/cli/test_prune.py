@@ -50,3 +50,19 @@ def test_bad_usage(run: Run, mixture: str) -> None:
     assert_one_line(run("prune", mixture), "-o")
     for bad in ("1", "-0.1", "nan", "1e3", "a"):
         assert_one_line(run("prune", mixture, f"--threshold={bad}", "-o", "p.pc.json"), bad)
+
+
+def test_what_hard_em_left_at_zero(run: Run) -> None:
+    """Learned with counts that are not smoothed, most edges are zero: none of them is missed."""
+    run("build", "dense", "--data", "digits", "--set", "regions=random", "-o", "a.pc.safetensors")
+    learn = ("--method", "hard-em", "--set", "epochs=2", "--set", "smoothing=0", "--run", "r")
+    trained = run("train", "a.pc.safetensors", "--data", "digits", *learn, "-o", "b.pc.safetensors")
+    assert trained.status == 0, trained.err
+    found = run("prune", "b.pc.safetensors", "--data", "digits", "-o", "c.pc.safetensors", "--json")
+    assert found.json["after"]["edges"] < 0.3 * found.json["before"]["edges"]
+    assert found.json["data"]["largest_difference"] < 1e-3
+    assert found.json["data"]["lost"] == 0
+    assert run("check", "c.pc.safetensors").status == 0
+    again = run("train", "c.pc.safetensors", "--data", "digits", "--method", "em",
+                "--set", "epochs=2", "--run", "s", "--json")  # fmt: skip
+    assert again.json["state"] == "finished"

@@ -58,6 +58,7 @@ CASES = [
     for shape, about in SHAPES.items()
     if not (structure.needs_image and about.image is None)
     and not (structure.needs_data and about.data is None)
+    and structure.suits(about.supports)
 ]
 
 
