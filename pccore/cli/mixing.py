@@ -52,7 +52,14 @@ def mixture(options: argparse.Namespace) -> int:
 
     chosen = MixtureOptions(options.components, options.restarts, options.jobs or _cores())
     found = train_mixture(
-        folder, dataset, recipe, chosen, data=name, seed=options.seed, listener=tell
+        folder,
+        dataset,
+        recipe,
+        chosen,
+        data=name,
+        seed=options.seed,
+        resume=options.resume,
+        listener=tell,
     )
     seconds = time.perf_counter() - start
     save_model(found.circuit, target)

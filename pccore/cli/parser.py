@@ -205,6 +205,7 @@ def _mixture(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: 
     )
     parser.add_argument("--seed", type=whole(0, 2**31 - 1), default=0, help="of the clusters")
     parser.add_argument("--run", metavar="DIR", help="folder of the runs (default: runs/TIME)")
+    parser.add_argument("--resume", action="store_true", help="continue the runs in DIR")
     parser.add_argument(
         "--set",
         action="append",

@@ -24,10 +24,11 @@ import torch
 from pccore.datasets import Dataset
 from pccore.errors import DataError, RunError
 from pccore.graph import Circuit
+from pccore.learn.base import method_named
 from pccore.learn.directory import RunDirectory
 from pccore.learn.run import execute, prepare_run
 from pccore.learn.trainer import TrainOptions
-from pccore.options import describe, option
+from pccore.options import describe, option, parse_options, to_dict
 from pccore.structures import build_structure, find_structure, shape_of
 from pccore.structures.clustering import Clusters
 from pccore.transform import join
@@ -137,15 +138,18 @@ def train_mixture(
     *,
     data: str = "",
     seed: int = 0,
+    resume: bool = False,
     listener: Callable[[Trial, int, int], None] | None = None,
 ) -> Mixture:
     """Divide, build, train and join; see the module.
 
     folder: gets a run directory for each training, `00-0` being component 0, restart 0. data: the
-    dataset's name for the records. seed: of the clusters. listener: told of each trial as it
+    dataset's name for the records. seed: of the clusters. resume: runs that are in the
+    folder are continued, finished ones are not repeated. listener: told of each trial as it
     ends, with how many have ended and how many there are.
 
-    Raises RunError where a training fails or the folder already holds runs, DataError,
+    Raises RunError where a training fails or is stopped, or the folder already holds runs (with
+    resume: of another recipe or other data), DataError,
     OptionError or PropertyError where data, options or structure do not suit each other.
     """
     chosen = options or MixtureOptions()
@@ -155,20 +159,8 @@ def train_mixture(
         for restart in range(chosen.restarts):
             run = Path(folder) / f"{component:02d}-{restart}"
             number = component * chosen.restarts + restart
-            circuit, config = _start(part, recipe, number)
             threads = 1 if chosen.jobs > 1 else None
-            prepare_run(
-                run,
-                circuit,
-                part,
-                model=recipe.structure,
-                data=data or dataset.name,
-                method=recipe.method,
-                method_options=recipe.method_options,
-                train_options=config,
-                threads=threads,
-                title=part.name,
-            )
+            _prepare(run, part, recipe, data or dataset.name, number, threads, resume)
             tasks.append(_Task(component, restart, run, part))
     trials: list[Trial] = []
     with closing(_train_all(tasks, chosen.jobs)) as results:
@@ -199,14 +191,51 @@ class _Task(NamedTuple):
     data: Dataset
 
 
-def _start(part: Dataset, recipe: Recipe, number: int) -> tuple[Circuit, TrainOptions]:
-    """The circuit to train and how, with seeds of their own."""
+def _prepare(
+    path: Path,
+    part: Dataset,
+    recipe: Recipe,
+    data: str,
+    number: int,
+    threads: int | None,
+    resume: bool,
+) -> None:
+    """Build the circuit and write the run directory, or see that it is the one that is there."""
     known = {info.name: info.default for info in describe(find_structure(recipe.structure).options)}
     own = dict(recipe.structure_options)
     if "seed" in known:
         own["seed"] = int(str(own.get("seed", known["seed"]))) + number
-    options = replace(recipe.train_options, seed=recipe.train_options.seed + number)
-    return build_structure(recipe.structure, shape_of(part), own), options
+    train = replace(recipe.train_options, seed=recipe.train_options.seed + number)
+    run = RunDirectory(path)
+    if not (resume and run.exists()):
+        prepare_run(
+            path,
+            build_structure(recipe.structure, shape_of(part), own),
+            part,
+            model=recipe.structure,
+            data=data,
+            method=recipe.method,
+            method_options=recipe.method_options,
+            train_options=train,
+            threads=threads,
+            title=part.name,
+        )
+        return
+    config = run.config()
+    chosen = method_named(recipe.method).options
+    wanted = {
+        "structure": (config.model, recipe.structure),
+        "structure's options": (
+            run.initial().meta.get("options"),
+            to_dict(parse_options(find_structure(recipe.structure).options, own)),
+        ),
+        "method": (config.method, recipe.method),
+        "method's options": (config.method_options, to_dict(recipe.method_options or chosen())),
+        "training options": (config.train_options, to_dict(train)),
+    }
+    for what, (there, asked) in wanted.items():
+        if there != asked:
+            raise RunError(f"the run has another {what}, {there}, not {asked}", where=str(path))
 
 
 def _train_all(tasks: list[_Task], jobs: int) -> Generator[Trial]:
@@ -234,7 +263,8 @@ def _train(task: _Task) -> Trial:
     """Do one run; what it found is in its directory."""
     run = RunDirectory(task.path)
     start = time.perf_counter()
-    execute(run, data=task.data)
+    if execute(run, resume=True, data=task.data) != "finished":
+        raise RunError("was stopped", where=str(task.path), hint="resume the mixture")
     events: Iterable[dict[str, Any]] = [e for e in run.metrics()[0] if e.get("event") == "epoch"]
     best = [e for e in events if e.get("best")]
     if not best:

@@ -137,6 +137,30 @@ def test_restarts_of_one_circuit(tmp_path: Path, digits: Dataset) -> None:
     assert mean_score(made.circuit, digits.valid) == pytest.approx(made.kept[0].score, abs=1e-3)
 
 
+def test_what_was_interrupted_is_resumed(tmp_path: Path, digits: Dataset) -> None:
+    options = MixtureOptions(components=2, restarts=2)
+    whole = train_mixture(tmp_path / "whole", digits, RECIPE, options)
+
+    def stop(trial: Trial, done: int, total: int) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_mixture(tmp_path / "parts", digits, RECIPE, options, listener=stop)
+    events = (tmp_path / "parts" / "00-0" / "metrics.jsonl").read_text()
+    made = train_mixture(tmp_path / "parts", digits, RECIPE, options, resume=True)
+    assert made.circuit.params.equal(whole.circuit.params)
+    assert [t.score for t in made.trials] == [t.score for t in whole.trials]
+    assert (tmp_path / "parts" / "00-0" / "metrics.jsonl").read_text() == events
+    for change in ({"method": "em"}, {"train_options": TrainOptions(epochs=9)}):
+        other = dataclasses.replace(RECIPE, **change)
+        with pytest.raises(RunError, match="another"):
+            train_mixture(tmp_path / "parts", digits, other, options, resume=True)
+    deeper = dataclasses.replace(RECIPE, structure_options={"depth": 3})
+    with pytest.raises(RunError, match="structure's options"):
+        train_mixture(tmp_path / "parts", digits, deeper, options, resume=True)
+
+
 def test_refusals(tmp_path: Path, digits: Dataset) -> None:
     few = MixtureOptions(components=1)
     with pytest.raises(OptionError, match="depth"):
