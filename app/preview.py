@@ -9,8 +9,17 @@ import streamlit as st
 from pc_workbench import store
 from pc_workbench.views import regions
 from pc_workbench.views.scene import circuit_scene
+from pccore.graph import Circuit
 from pccore.options import describe
-from pccore.structures import Shape, Size, build_structure, estimate, find_structure, shape_of
+from pccore.structures import (
+    Shape,
+    Size,
+    build_structure,
+    estimate,
+    find_structure,
+    shape_of,
+    size_of,
+)
 
 Options = tuple[tuple[str, str], ...]
 
@@ -24,9 +33,18 @@ def shape(dataset: str) -> Shape:
     return shape_of(store.get_dataset(dataset))
 
 
+@st.cache_resource(max_entries=8, show_spinner="Learning the structure ...")
+def learned(structure: str, dataset: str, options: Options) -> Circuit:
+    """The circuit of a structure that is learned from the data, of which no preview can be had
+    for less. Raises OptionError, NotFoundError, DataError."""
+    return build_structure(structure, shape(dataset), dict(options))
+
+
 @st.cache_resource(max_entries=256, show_spinner=False)
 def size(structure: str, dataset: str, options: Options) -> Size:
     """Units, edges and parameters. Raises OptionError, NotFoundError, DataError."""
+    if find_structure(structure).needs_data:
+        return size_of(learned(structure, dataset, options))
     return estimate(structure, shape(dataset), dict(options))
 
 
@@ -38,6 +56,12 @@ def scene(structure: str, dataset: str, options: Options) -> tuple[dict[str, Any
     replicas, which all look alike, the first few are; another large graph is drawn by levels.
     None where even that is too large.
     """
+    if find_structure(structure).needs_data:
+        circuit = learned(structure, dataset, options)
+        if circuit.num_units > MOST_UNITS:
+            return None, "Too large to be drawn."
+        found = circuit_scene(circuit)
+        return found, "" if len(found["nodes"]) >= circuit.num_units else "Drawn by levels."
     thin = {**dict(options)}
     defaults = {info.name: info.default for info in describe(find_structure(structure).options)}
     for name in {"units", "components"} & set(defaults):

@@ -81,13 +81,18 @@ def _choices() -> Structure:
     return structure
 
 
-def _suitable(dataset: str) -> list[str]:
+def _suitable(name: str) -> list[str]:
     """The structures that the dataset allows; all of them where it cannot be read."""
     try:
-        image = store.get_dataset(dataset).image is not None
+        dataset = store.get_dataset(name)
     except PCError:
-        image = True
-    return [name for name, one in structures().items() if image or not one.needs_image]
+        return list(structures())
+    image = dataset.image is not None
+    return [
+        key
+        for key, one in structures().items()
+        if (image or not one.needs_image) and one.suits(dataset.supports)
+    ]
 
 
 def _options(structure: Structure, problem: OptionError | None) -> None:
@@ -114,10 +119,14 @@ def _create(structure: str, dataset: str, options: dict[str, str]) -> None:
     """Build, keep and choose the model."""
     st.session_state.pop(_MADE, None)
     try:
-        circuit = build_structure(structure, shape_of(store.get_dataset(dataset)), options)
+        learned = find_structure(structure).needs_data
+        if learned:  # the preview has done the work
+            circuit = preview.learned(structure, dataset, tuple(options.items()))
+        else:
+            circuit = build_structure(structure, shape_of(store.get_dataset(dataset)), options)
         title = f"{circuit.meta['title']} for {dataset}"
         circuit = circuit.with_meta({**circuit.meta, "title": title})
-        state.choose_model(store.put_model(circuit, untrained=True))
+        state.choose_model(store.put_model(circuit, untrained=not learned))
         st.session_state[_MADE] = (title, "")
     except PCError as error:
         st.session_state[_MADE] = ("", errors.sentence(error))

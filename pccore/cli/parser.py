@@ -65,7 +65,7 @@ def make_parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"pccore {__version__}")
     _common(parser, False)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for declare in (_models, _build, _train, _eval, _query, _complete, _tools):
+    for declare in (_models, _build, _train, _mixture, _eval, _query, _complete, _tools):
         declare(commands)
     return parser
 
@@ -124,6 +124,21 @@ def _models(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: i
     )
     parser.add_argument("--count", type=whole(2, 10_000_000), default=4096, help="samples, if any")
     parser.add_argument("--seed", type=whole(0, 2**62), default=0, help="of the samples")
+    parser = _command(
+        commands, "prune", "pruning:prune", "drop edges of no or little weight, say what it changed"
+    )
+    parser.add_argument("model", metavar="MODEL")
+    parser.add_argument(
+        "--threshold",
+        type=share,
+        default=0.0,
+        metavar="W",
+        help="drop edges below this share of their sum; 0: only what changes nothing (default)",
+    )
+    _data_split(parser, required=False)
+    _computing(parser)
+    _precision(parser)
+    _output(parser)
     parser = _command(commands, "datasets", "data:datasets", "the datasets that have a name")
     parser.add_argument("name", metavar="NAME", nargs="?", help="the details of this one")
 
@@ -163,6 +178,41 @@ def _train(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ig
     parser.add_argument("--title", default="", help="a name for the run")
     _settings(parser)
     _computing(parser, None)
+    _output(parser)
+
+
+def _mixture(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ignore[reportPrivateUsage]
+    parser = _command(
+        commands,
+        "mixture",
+        "mixing:mixture",
+        "a circuit for each cluster of the data, joined into one",
+    )
+    parser.add_argument("structure", metavar="STRUCTURE", help="see pccore build --list")
+    parser.add_argument("--data", metavar="D", required=True)
+    parser.add_argument("--components", type=whole(1, 10_000), default=10, metavar="N")
+    parser.add_argument("--method", metavar="M", default="em", help="see pccore train --list")
+    parser.add_argument(
+        "--restarts",
+        type=whole(1, 1000),
+        default=1,
+        metavar="N",
+        help="trainings of each component, the best on validation is kept; with --components 1 "
+        "these are random restarts of one circuit",
+    )
+    parser.add_argument(
+        "--jobs", type=whole(1, 1024), metavar="N", help="trainings at once (default: all cores)"
+    )
+    parser.add_argument("--seed", type=whole(0, 2**31 - 1), default=0, help="of the clusters")
+    parser.add_argument("--run", metavar="DIR", help="folder of the runs (default: runs/TIME)")
+    parser.add_argument("--resume", action="store_true", help="continue the runs in DIR")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="an option of the structure, the method or training (or of several), repeatable",
+    )
     _output(parser)
 
 
@@ -262,9 +312,9 @@ def _output(parser: Parser) -> None:
     parser.add_argument("-o", "--output", metavar="MODEL", help="where to write the model")
 
 
-def _data_split(parser: Parser) -> None:
+def _data_split(parser: Parser, required: bool = True) -> None:
     parser.add_argument(
-        "--data", required=True, metavar="D[:SPLIT]", help=":train, :valid or :test (default)"
+        "--data", required=required, metavar="D[:SPLIT]", help=":train, :valid or :test (default)"
     )
     parser.add_argument(
         "--limit", type=whole(1, 2**40), metavar="N", help="only the first N rows of the split"
@@ -296,6 +346,13 @@ def size(text: str) -> int:
     if not re.fullmatch(r"\d{1,12}(\.\d{1,6})?", number) or float(number) <= 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 500M or 2G")
     return max(1, int(float(number) * 1024**power))
+
+
+def share(text: str) -> float:
+    """A number from 0 up to, but not, 1."""
+    if not re.fullmatch(r"0?\.?\d{1,12}(e-\d{1,3})?", text.lower()) or float(text) >= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to below 1")
+    return float(text)
 
 
 def whole(low: int, high: int) -> Callable[[str], int]:

@@ -57,7 +57,7 @@ def train(options: argparse.Namespace) -> int:
     target = None if options.output is None else check_target(options.output)
     if options.device is not None:
         device_of(options.device)
-    run = RunDirectory(_default_folder() if options.run is None else options.run)
+    run = RunDirectory(default_folder() if options.run is None else options.run)
     progress = Progress()
     if options.resume and run.exists():
         dataset = _continue(run, options)
@@ -162,13 +162,21 @@ def _options(
     preset: bool = True,
 ) -> tuple[Any, TrainOptions]:
     """--preset and --set, each key given to the method or to the training."""
-    kind = method_named(method).options
-    own = {i.name for i in describe(kind)}
-    shared = {i.name for i in describe(TrainOptions)}
     given: dict[str, Value | str] = {}
     if preset and options.preset is not None:
         given |= preset_options(method, options.preset, Facts(0))
-    given |= parse_assignments(options.set)
+    return training_options(method, given | parse_assignments(options.set), base)
+
+
+def training_options(
+    method: str,
+    given: Mapping[str, Value | str],
+    base: tuple[Any, TrainOptions] | None = None,
+) -> tuple[Any, TrainOptions]:
+    """Each key given to the method or to the training. Raises OptionError."""
+    kind = method_named(method).options
+    own = {i.name for i in describe(kind)}
+    shared = {i.name for i in describe(TrainOptions)}
     unknown = [name for name in given if name not in own | shared]
     if unknown:
         raise OptionError(
@@ -203,7 +211,7 @@ def _alive(process: int) -> bool:
     return process != os.getpid()
 
 
-def _default_folder() -> Path:
+def default_folder() -> Path:
     """runs/TIME, a new one."""
     name = time.strftime("%Y%m%d-%H%M%S")
     path, number = Path("runs") / name, 1

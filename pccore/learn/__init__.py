@@ -3,6 +3,7 @@
 from pccore.learn.base import Learner, Method, method_named, methods
 from pccore.learn.directory import RunConfig, RunDirectory, Status, find_runs
 from pccore.learn.events import Epoch, Event, Finished, Step
+from pccore.learn.mixture import Mixture, MixtureOptions, Recipe, Trial, divide, train_mixture
 from pccore.learn.run import check_trainable, execute, prepare_run
 from pccore.learn.trainer import Trainer, TrainOptions
 
@@ -12,16 +13,22 @@ __all__ = [
     "Finished",
     "Learner",
     "Method",
+    "Mixture",
+    "MixtureOptions",
+    "Recipe",
     "RunConfig",
     "RunDirectory",
     "Status",
     "Step",
     "TrainOptions",
     "Trainer",
+    "Trial",
     "check_trainable",
+    "divide",
     "execute",
     "find_runs",
     "method_named",
     "methods",
     "prepare_run",
+    "train_mixture",
 ]

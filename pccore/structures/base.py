@@ -190,6 +190,7 @@ class Structure(Generic[O]):
     dataclass of `pccore.options`. build: the recipe, raising OptionError for options that do
     not suit the data. size: the size of what `build` would make, without making it; None
     where only building can tell. needs_image, needs_data: the recipe uses Shape.image, .data.
+    finite_only: it has no leaves for real or unbounded variables.
     """
 
     name: str
@@ -200,6 +201,7 @@ class Structure(Generic[O]):
     size: Callable[[Shape, O], Size] | None = None
     needs_image: bool = False
     needs_data: bool = False
+    finite_only: bool = False
 
     def require(self, shape: Shape) -> None:
         """Raise OptionError where the shape lacks what the recipe needs."""
@@ -207,3 +209,9 @@ class Structure(Generic[O]):
             raise OptionError("needs image data", where=f"structure {self.name}")
         if self.needs_data and shape.data is None:
             raise OptionError("needs training data", where=f"structure {self.name}")
+        if not self.suits(shape.supports):
+            raise OptionError("needs finite variables", where=f"structure {self.name}")
+
+    def suits(self, supports: Sequence[Support]) -> bool:
+        """Whether there are leaves for such variables."""
+        return not self.finite_only or all(s.kind == "finite" for s in supports)

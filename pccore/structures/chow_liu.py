@@ -10,13 +10,23 @@ Source: Chow and Liu, "Approximating discrete probability distributions with dep
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from pccore.build import Expression, indicator, mix, product
-from pccore.errors import DataError
+from pccore.build import circuit as assemble
+from pccore.errors import DataError, OptionError
+from pccore.graph import Circuit
+from pccore.options import option
+from pccore.structures.base import Shape, Structure
+from pccore.structures.independence import one_hot
+
+#: Variables times states of which all pairs are counted.
+MOST_STATES = 6000
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -30,17 +40,24 @@ class Tree(NamedTuple):
 
 
 def joint_counts(data: IntArray, states: int) -> FloatArray:
-    """How often two variables have two values, [V, V, states, states]."""
-    rows, width = data.shape
-    hot = np.zeros((rows, width * states))
-    hot[np.arange(rows)[:, None], np.arange(width) * states + data] = 1
+    """How often two variables have two values, [V, V, states, states]; -1 is missing."""
+    hot = one_hot(data, states)
+    width = data.shape[1]
     table = (hot.T @ hot).reshape(width, states, width, states)
-    return table.transpose(0, 2, 1, 3)
+    return table.transpose(0, 2, 1, 3).astype(np.float64)
 
 
-def mutual_information(counts: FloatArray, pseudocount: float) -> FloatArray:
-    """I(X_u; X_v) in nats from `joint_counts`, [V, V]; the pseudocount is added to every cell."""
+def mutual_information(
+    counts: FloatArray, pseudocount: float, states: Sequence[int] | None = None
+) -> FloatArray:
+    """I(X_u; X_v) in nats from `joint_counts`, [V, V]; the pseudocount is added to every cell.
+
+    states: how many each variable has, where some have fewer than others.
+    """
     cells = counts + pseudocount
+    if states is not None:
+        there = np.arange(counts.shape[2]) < np.array(states)[:, None]
+        cells *= there[:, None, :, None] & there[None, :, None, :]
     joint = cells / cells.sum(axis=(2, 3), keepdims=True)
     own = joint.sum(axis=3, keepdims=True) * joint.sum(axis=2, keepdims=True)
     ratio = np.divide(joint, own, out=np.ones_like(joint), where=joint > 0)
@@ -68,56 +85,108 @@ def spanning_tree(information: FloatArray, root: int = 0) -> Tree:
 
 def chow_liu(
     data: npt.NDArray[np.floating | np.integer],
-    variables: list[str],
-    states: int = 2,
+    variables: Sequence[str],
+    states: int | Sequence[int] = 2,
     pseudocount: float = 1.0,
+    root: int = 0,
 ) -> tuple[Expression, Tree]:
-    """The root of the circuit, and the tree, of complete data [N, V] with values 0 to states - 1.
+    """The root of the circuit, and the tree, of data [N, V] with values 0 to states - 1.
 
-    pseudocount: added to every cell of a conditional table, so that no weight is 0.
+    states: of all variables, or of each. pseudocount: added to every cell of a conditional table,
+    so that no weight is 0. root: the variable that depends on no other. A row counts for a pair
+    of variables if neither is missing (NaN).
 
-    Raises DataError for missing or other values.
+    Raises DataError for other values.
     """
     if data.ndim != 2 or data.shape[1] != len(variables) or not len(data):
         raise DataError(f"data of the shape {list(data.shape)} for {len(variables)} variables")
-    known = np.isin(data, np.arange(states))
-    if not bool(known.all()):
-        raise DataError(f"a Chow-Liu tree needs complete data of the values 0 to {states - 1}")
-    values = data.astype(np.int64)
-    counts = joint_counts(values, states)
-    tree = spanning_tree(mutual_information(counts, pseudocount))
+    own = [states] * len(variables) if isinstance(states, int) else list(states)
+    missing = np.isnan(data)
+    for v, count in enumerate(own):
+        known = missing[:, v] | np.isin(data[:, v], np.arange(count))
+        if not bool(known.all()):
+            raise DataError(f"{variables[v]} has other values than 0 to {count - 1}")
+    values = np.where(missing, -1, data).astype(np.int64)
+    counts = joint_counts(values, max(own))
+    tree = spanning_tree(mutual_information(counts, pseudocount, own), root)
     below: dict[int, list[int]] = {v: [] for v in range(len(variables))}
     for v in tree.order[1:]:
         below[tree.parent[v]].append(v)
     units: dict[int, list[Expression]] = {}  # of each variable, one for each state of its parent
     for v in reversed(tree.order):
-        units[v] = _units(v, tree.parent[v], variables, counts, pseudocount, below[v], units)
+        parent = tree.parent[v]
+        seen = np.diagonal(counts[v, v])[None] if parent < 0 else counts[parent, v, : own[parent]]
+        table = seen[:, : own[v]] + pseudocount
+        units[v] = _units(v, parent, variables, table, [units[child] for child in below[v]])
     return units[tree.order[0]][0], tree
 
 
 def _units(
     v: int,
     parent: int,
-    variables: list[str],
-    counts: FloatArray,
-    pseudocount: float,
-    below: list[int],
-    units: dict[int, list[Expression]],
+    variables: Sequence[str],
+    table: FloatArray,
+    below: list[list[Expression]],
 ) -> list[Expression]:
-    """The sums over the states of one variable, given each state of its parent."""
+    """The sums over the states of one variable, given each state of its parent.
+
+    table: counts [states of the parent, or 1 at the root; states]. below: the units of the
+    variables that depend on this one.
+    """
     name = variables[v]
-    states = counts.shape[2]
+    states = table.shape[1]
     given: list[Expression] = []
     for c in range(states):
         leaf = indicator(name, c, states).named(f"{name}={c}")
-        rest = [units[child][c] for child in below]
+        rest = [units[c] for units in below]
         given.append(product(leaf, *rest).named(f"{name}={c}, below") if rest else leaf)
-    if parent < 0:
-        table = np.diagonal(counts[v, v]) + pseudocount
-        return [mix((table / table.sum()).tolist(), given).named(name)]
-    table = counts[parent, v] + pseudocount
     table = table / table.sum(axis=1, keepdims=True)
     return [
-        mix(table[c].tolist(), given).named(f"{name}|{variables[parent]}={c}")
-        for c in range(states)
+        mix(row, given).named(name if parent < 0 else f"{name}|{variables[parent]}={c}")
+        for c, row in enumerate(table.tolist())
     ]
+
+
+@dataclass(frozen=True)
+class ChowLiuOptions:
+    """Options of Chow-Liu trees."""
+
+    pseudocount: float = option(
+        1.0,
+        help="rows that are added to every pair of values",
+        minimum=1e-6,
+        maximum=1000.0,
+    )
+    seed: int = option(
+        0,
+        help="chooses the variable at the root; the tree is that of the data",
+        minimum=0,
+        maximum=2**31 - 1,
+    )
+
+
+def _build(shape: Shape, options: ChowLiuOptions) -> Circuit:
+    assert shape.data is not None, "Structure.require has seen to that"
+    states = [s.states or 0 for s in shape.supports]
+    if len(states) * max(states) > MOST_STATES:
+        raise OptionError(
+            f"{len(states)} variables of up to {max(states)} states have too many pairs of values",
+            where="structure chow_liu",
+            hint=f"variables times states may be {MOST_STATES} at most",
+        )
+    root = int(np.random.default_rng(options.seed).integers(len(states)))
+    top, _ = chow_liu(shape.data, shape.variables, states, options.pseudocount, root)
+    made = assemble(top, shape.variables)
+    return made.with_params(made.params.map(lambda tensor: tensor.float()))
+
+
+STRUCTURE = Structure(
+    name="chow_liu",
+    title="Chow-Liu tree",
+    description="The tree in which each variable depends on one other that fits the training "
+    "data best; deterministic, so that most probable explanations are exact.",
+    options=ChowLiuOptions,
+    build=_build,
+    needs_data=True,
+    finite_only=True,
+)

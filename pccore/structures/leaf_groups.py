@@ -24,8 +24,8 @@ from pccore.structures.region_graph import RegionGraph
 
 
 @dataclass(frozen=True)
-class LeafOptions:
-    """What every structure of the package asks about its leaves and its start values."""
+class FamilyOptions:
+    """What every structure of the package asks about its leaves."""
 
     leaf: Literal["auto", "categorical", "binomial", "bernoulli", "gaussian"] = option(
         "auto",
@@ -38,11 +38,6 @@ class LeafOptions:
     max_variance: float = option(
         1e12, help="Gaussian variances are kept at or below this", minimum=1e-12
     )
-    start: Literal["random", "quantiles"] = option(
-        "random",
-        help="where Gaussian leaves start; quantiles: at the means of the quantiles of the data, "
-        "with the variance of the data, as in Poon & Domingos",
-    )
     seed: int = option(
         0, help="seed of the random structure and parameters", minimum=0, maximum=2**31 - 1
     )
@@ -52,7 +47,18 @@ class LeafOptions:
             raise ValueError("min_variance must not exceed max_variance")
 
 
-def families_of(shape: Shape, options: LeafOptions) -> tuple[LeafFamily, ...]:
+@dataclass(frozen=True)
+class LeafOptions(FamilyOptions):
+    """And about its start values, where training is to follow."""
+
+    start: Literal["random", "quantiles"] = option(
+        "random",
+        help="where Gaussian leaves start; quantiles: at the means of the quantiles of the data, "
+        "with the variance of the data, as in Poon & Domingos",
+    )
+
+
+def families_of(shape: Shape, options: FamilyOptions) -> tuple[LeafFamily, ...]:
     """The leaf family of each variable.
 
     Raises OptionError where no family suits a variable or the option forbids it.
@@ -64,7 +70,7 @@ def families_of(shape: Shape, options: LeafOptions) -> tuple[LeafFamily, ...]:
     return tuple(chosen[support] for support in shape.supports)
 
 
-def _family(variable: str, support: Support, options: LeafOptions) -> LeafFamily:
+def _family(variable: str, support: Support, options: FamilyOptions) -> LeafFamily:
     choice = options.leaf
     if support.kind == "real" or choice == "gaussian":
         return Gaussian(options.min_variance, options.max_variance)

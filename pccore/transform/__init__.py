@@ -2,8 +2,10 @@
 
 from pccore.transform.drop_dead import drop_dead
 from pccore.transform.fold import condition, marginalise
+from pccore.transform.join import join
 from pccore.transform.materialise import materialise
 from pccore.transform.normalise import normalise
+from pccore.transform.prune import prune
 from pccore.transform.scalar import Scalar, scalar
 from pccore.transform.smooth import smooth
 from pccore.transform.soft_text import parse_hidden, parse_likelihoods, parse_soft
@@ -14,6 +16,7 @@ __all__ = [
     "Softened",
     "condition",
     "drop_dead",
+    "join",
     "marginalise",
     "materialise",
     "normalise",
@@ -21,6 +24,7 @@ __all__ = [
     "parse_hidden",
     "parse_likelihoods",
     "parse_soft",
+    "prune",
     "scalar",
     "smooth",
     "soften",

@@ -12,7 +12,11 @@ from pccore import oracle
 from pccore.build import bernoulli
 from pccore.build import circuit as assemble
 from pccore.check import check
+from pccore.datasets import load
 from pccore.errors import DataError, OptionError
+from pccore.leaves.base import Support
+from pccore.structures import Shape, build_structure, shape_of
+from pccore.structures import chow_liu as chow_liu_module
 from pccore.structures import figures as module
 from pccore.structures.chow_liu import chow_liu, joint_counts, mutual_information
 from pccore.structures.figures.classics import HABITS, WORDS
@@ -123,9 +127,46 @@ def test_mutual_information_by_its_definition() -> None:
 
 
 def test_chow_liu_refuses_other_data() -> None:
-    for bad in (np.full((3, 2), np.nan), np.full((3, 2), 2), np.zeros((0, 2)), np.zeros((3, 3))):
+    for bad in (np.full((3, 2), 0.5), np.full((3, 2), 2), np.zeros((0, 2)), np.zeros((3, 3))):
         with pytest.raises(DataError):
             chow_liu(bad, ["A", "B"])
+
+
+def test_chow_liu_with_missing_values_and_unequal_variables() -> None:
+    data = random_rows(4, width=3, states=3).astype(float)
+    data[:, 1] = np.minimum(data[:, 1], 1)
+    data[::5, 0] = NAN
+    about = Shape(
+        ("A", "B", "C"), tuple(Support("finite", n) for n in (3, 2, 3)), data=data.astype("f4")
+    )
+    made = build_structure("chow_liu", about, {"pseudocount": 0.5})
+    assert np.exp(oracle.log_table(made)).sum() == pytest.approx(1, abs=1e-6)
+    assert check(made).properties["deterministic"] == "yes"
+    # Each pair that the tree joins has the distribution of the rows that know both.
+    root, tree = chow_liu(data, about.variables, [3, 2, 3], 1e-9)
+    exact = assemble(root, about.variables)
+    own = (3, 2, 3)
+    for v, p in ((v, p) for v, p in enumerate(tree.parent) if p >= 0):
+        rows = data[~np.isnan(data[:, [v, p]]).any(1)]
+        for x, y in itertools.product(range(own[v]), range(own[p])):
+            pair = [NAN] * 3
+            pair[p] = y
+            before = value(exact, *pair)
+            pair[v] = x
+            given = rows[rows[:, p] == y, v]
+            assert value(exact, *pair) / before == pytest.approx((given == x).mean(), abs=1e-6)
+
+
+def test_chow_liu_as_a_structure(monkeypatch: pytest.MonkeyPatch) -> None:
+    about = shape_of(load("parity"))
+    trees = [build_structure("chow_liu", about, {"seed": seed}) for seed in range(6)]
+    assert len({tree.unit_name(tree.root) for tree in trees}) > 1
+    real = Shape(("A",), (Support("real"),), data=np.zeros((3, 1), dtype="f4"))
+    with pytest.raises(OptionError, match="finite variables"):
+        build_structure("chow_liu", real)
+    monkeypatch.setattr(chow_liu_module, "MOST_STATES", 3)
+    with pytest.raises(OptionError, match="pairs of values"):
+        build_structure("chow_liu", about)
 
 
 def test_the_learned_tree_joins_neighbours_of_the_data() -> None:
