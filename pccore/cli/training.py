@@ -44,7 +44,7 @@ from pccore.options import describe, parse_assignments, parse_options, to_dict
 from pccore.presets import Facts, Value, preset_options
 
 #: The options that a resumed run may change: when to stop.
-FLEXIBLE = frozenset({"epochs", "patience", "tolerance"})
+FLEXIBLE = frozenset({"epochs", "patience", "tolerance", "threshold"})
 
 #: Seconds without a sign of life after which a run counts as abandoned.
 ABANDONED = 30.0

@@ -23,6 +23,7 @@ from pccore.learn import (
     TrainOptions,
     execute,
     find_runs,
+    methods,
     prepare_run,
 )
 from pccore.learn.directory import METRICS
@@ -30,7 +31,7 @@ from pccore.learn.events import Event
 from pccore.structures import build_structure
 from pccore.structures.base import shape_of
 
-METHODS = ("em", "online-em", "adam")
+METHODS = tuple(sorted(methods()))
 
 
 @pytest.fixture(scope="module")
