@@ -65,7 +65,7 @@ def make_parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"pccore {__version__}")
     _common(parser, False)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for declare in (_models, _build, _train, _eval, _query, _complete, _tools):
+    for declare in (_models, _build, _train, _eval, _query, _complete, _classify, _tools):
         declare(commands)
     return parser
 
@@ -220,6 +220,37 @@ def _complete(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright:
     )
     parser.add_argument("--seed", type=whole(0, 2**63 - 1), default=0, help="of --method sample")
     parser.add_argument("-o", "--output", metavar="DIR", help="write the completions as PNG")
+    _computing(parser)
+    _precision(parser)
+
+
+def _classify(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ignore[reportPrivateUsage]
+    parser = _command(
+        commands,
+        "classify",
+        "classifying:classify",
+        "one circuit for each class of labelled data, each class against the rest",
+    )
+    parser.add_argument(
+        "structure",
+        metavar="STRUCTURE",
+        help="built for each class; or a MODEL that every class starts from, or one whose root k "
+        "is the density of class k",
+    )
+    _data_split(parser)
+    parser.add_argument(
+        "--method", metavar="M", default="online-em", help="see train --list (default: online-em)"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="an option of the structure, the method or the training, repeatable",
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="DIR", help="write the models and the precision-recall curves"
+    )
     _computing(parser)
     _precision(parser)
 
