@@ -23,7 +23,7 @@ from pccore.options import option
 class GradientOptions:
     """Options of plain gradient ascent."""
 
-    learning_rate: float = option(0.05, help="step along the gradient", minimum=1e-6, maximum=10.0)
+    learning_rate: float = option(0.2, help="step along the gradient", minimum=1e-6, maximum=10.0)
     weights: Literal["simplex", "free"] = option(
         "simplex",
         help="simplex: weights are projected to add up to one; free: any weights >= 0, and the "

@@ -34,7 +34,8 @@ def test_a_structure_is_trained_for_each_class(run: Run, folder: Path) -> None:
     assert found["accuracy"] > 0.8 and found["samples"] == 100 and found["classes"] == 2
     assert set(found["areas"]) == {"0", "1"} and found["mean_area"] > 0.85
     assert np.sum(found["confusion"]) == 100
-    rows = list(csv.DictReader((folder / "out" / "precision-recall.csv").open()))
+    text = (folder / "out" / "precision-recall.csv").read_text()
+    rows = list(csv.DictReader(text.splitlines()))
     assert {row["class"] for row in rows} == {"0", "1"}
     assert (folder / "out" / "precision-recall.svg").read_text().startswith("<?xml")
     models = [load_model(folder / "out" / f"class-{k}.pc.safetensors") for k in (0, 1)]

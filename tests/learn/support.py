@@ -35,24 +35,26 @@ def counts_by_parameter(program: Program, statistics: list[Tensor]) -> dict[str,
 
 
 def log_values(model: Circuit, x: Tensor, params: Mapping[str, Tensor]) -> Tensor:
-    """`reference.evaluate` in torch, so that it can be differentiated: log S of the root, [B]."""
+    """`reference.evaluate` in torch, so that it can be differentiated: log S of the root for the
+    rows that are possible, [n]. In the linear domain, where zeros have gradients."""
     values: list[Tensor] = []
     for group in model.groups:
         if group.kind == "leaf":
-            total = torch.zeros((len(x), group.size), dtype=torch.float64)
+            total = torch.ones((len(x), group.size), dtype=torch.float64)
             for j, v in enumerate(group.variables):
                 column = x[:, v, None]
                 missing = torch.isnan(column)
                 known = torch.where(missing, 0.0, column)
-                density = group.family.log_prob(known, params[group.parameter][j])
-                total = total + torch.where(missing, 0.0, density)
+                density = torch.exp(group.family.log_prob(known, params[group.parameter][j]))
+                total = total * torch.where(missing, 1.0, density)
             values.append(total)
             continue
         edges = reference.edge_rows(model, group)
         below = torch.cat([values[i] for i in group.inputs], 1)[:, torch.tensor(edges.children)]
         if group.kind == "sum":
-            below = below + torch.log(params[group.parameter].reshape(-1))
+            below = below * params[group.parameter].reshape(-1)
         parts = below.split((edges.offsets[1:] - edges.offsets[:-1]).tolist(), 1)
-        join = torch.logsumexp if group.kind == "sum" else torch.sum
+        join = torch.sum if group.kind == "sum" else torch.prod
         values.append(torch.stack([join(part, 1) for part in parts], 1))
-    return values[model.root.group][:, model.root.index]
+    root = values[model.root.group][:, model.root.index]
+    return torch.log(root[root > 0])

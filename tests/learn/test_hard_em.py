@@ -246,12 +246,14 @@ def test_what_no_row_reaches_keeps_its_parameters() -> None:
 def test_leaves_can_be_left_alone_and_counts_fade() -> None:
     model = circuit(mix([0.5, 0.5], [bernoulli("A", 0.9), bernoulli("A", 0.1)]))
     program = compile_circuit(model, dtype=torch.float64)
-    learner = HardEM(program, 4, HardEMOptions(leaves=False, smoothing=0.0, memory=0.25))
+    learner = HardEM(program, 4, HardEMOptions(leaves=False, smoothing=1.0, memory=0.25))
     ones, zeros = torch.ones(4, 1).double(), torch.zeros(4, 1).double()
     learner.batch(ones)
     learner.end_epoch()
     learner.batch(zeros)
-    np.testing.assert_allclose(program.params["s1"][0], [0.2, 0.8])  # 4 * 0.25 and 4
+    np.testing.assert_allclose(
+        program.params["s1"][0], [2 / 7, 5 / 7]
+    )  # 4 * 0.25 and 4, and 1 each
     for name in ("x1", "x2"):
         assert torch.equal(program.params[name], model.params[name].double())
 

@@ -88,6 +88,24 @@ def test_patience_ends_a_run_that_no_longer_improves(digits: Dataset) -> None:
     assert events[-1].reason == "patience" and events[-1].epochs < 20
 
 
+def test_who_excludes_rows_is_not_better_for_it() -> None:
+    """The likelihood of the possible rows rises with each row that becomes impossible."""
+    from pccore.build import categorical, circuit, mix
+
+    rows = np.array([[0.0]] * 8 + [[1.0], [2.0]], dtype=np.float32)
+    even = [1 / 3] * 3
+    model = circuit(mix([1.0], [categorical("A", even)]))
+    trainer = Trainer(compile_circuit(model), rows, options=TrainOptions(epochs=3))
+    events = trainer.events()
+    first = next(events)
+    assert isinstance(first, Epoch) and first.best
+    for probabilities, best in (([1.0, 0.0, 0.0], False), ([0.7, 0.2, 0.1], True)):
+        trainer.program.load(model.params.updated({"x1": torch.tensor([[probabilities]])}))
+        mean, impossible = trainer.mean_log_likelihood(trainer.train)
+        assert mean > first.train_log_likelihood and impossible == (0 if best else 2)
+        assert trainer._end_of_epoch(mean, impossible, 0.0).best is best
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_a_restored_trainer_continues_bit_for_bit(
     method: str, small: Circuit, digits: Dataset
