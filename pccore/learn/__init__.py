@@ -3,6 +3,7 @@
 from pccore.learn.base import Learner, Method, method_named, methods
 from pccore.learn.directory import RunConfig, RunDirectory, Status, find_runs
 from pccore.learn.events import Epoch, Event, Finished, Step
+from pccore.learn.look import Health, Look, health_of
 from pccore.learn.run import check_trainable, execute, prepare_run
 from pccore.learn.trainer import Trainer, TrainOptions
 
@@ -10,7 +11,9 @@ __all__ = [
     "Epoch",
     "Event",
     "Finished",
+    "Health",
     "Learner",
+    "Look",
     "Method",
     "RunConfig",
     "RunDirectory",
@@ -21,6 +24,7 @@ __all__ = [
     "check_trainable",
     "execute",
     "find_runs",
+    "health_of",
     "method_named",
     "methods",
     "prepare_run",

@@ -21,7 +21,8 @@ from pccore.errors import DataError, PCError, RunError
 from pccore.graph import Circuit
 from pccore.learn.base import method_named
 from pccore.learn.directory import RunConfig, RunDirectory, State, Status
-from pccore.learn.events import Epoch, Event, Finished, Step, to_dict
+from pccore.learn.events import Epoch, Event, Finished, Paused, Resumed, Step, to_dict
+from pccore.learn.look import Looks, look
 from pccore.learn.trainer import Snapshot, Trainer, TrainOptions
 from pccore.options import parse_options
 from pccore.options import to_dict as options_to_dict
@@ -119,6 +120,9 @@ class _Execution:
         self.last_checkpoint = time.monotonic()
         #: The state after the last finished epoch, until it is written.
         self.unsaved: Snapshot | None = None
+        self.looks = Looks()
+        #: Whether rows are images, of which people want to see samples.
+        self.pictures = False
         self.status = Status("running", time.time(), os.getpid())
 
     def execute(self, resume: bool, data: Dataset | None) -> State:
@@ -141,6 +145,7 @@ class _Execution:
         if checkpoint is not None and not resume:
             raise RunError("has already run", where=str(self.run.path), hint="use --resume")
         dataset = data or load(config.data)
+        self.pictures = dataset.image is not None
         if config.data_fingerprint and dataset.fingerprint() != config.data_fingerprint:
             raise RunError(
                 f"the data {config.data} has changed since the run began", where=str(self.run.path)
@@ -159,6 +164,8 @@ class _Execution:
             trainer.restore(*checkpoint)
         # Without a checkpoint the run starts over, and so do its metrics.
         self.run.keep_metrics_until(trainer.progress.epoch if checkpoint else -1)
+        if checkpoint is not None:
+            self.run.append(to_dict(Resumed(trainer.progress.epoch)))
         self.run.request("run")
         return trainer
 
@@ -170,7 +177,7 @@ class _Execution:
                 self._record(trainer, event)
                 if self.listener is not None:
                     self.listener(event)
-                if self._obey() == "stop":
+                if self._obey(trainer.progress.epoch) == "stop":
                     events.close()
                     self._save()
                     self._report("stopped")
@@ -198,6 +205,19 @@ class _Execution:
         due = time.monotonic() - self.last_checkpoint >= CHECKPOINT_EVERY
         if due or isinstance(event, Finished) or event.epoch == 0:
             self._save()
+        if isinstance(event, Finished):
+            # The state is saved: the program is free to show what the run has come to.
+            trainer.program.load(trainer.best_params)
+            self._look(trainer, event.best_epoch)
+        elif self.looks.due:
+            self._look(trainer, event.epoch)
+
+    def _look(self, trainer: Trainer, epoch: int) -> None:
+        """Leave a look at the current parameters in the directory."""
+        start = time.monotonic()
+        rows = trainer.train if trainer.valid is None else trainer.valid
+        self.run.write_look(look(trainer.program, rows, epoch, pictures=self.pictures))
+        self.looks.took(time.monotonic() - start)
 
     def _save(self) -> None:
         """Write the state after the last finished epoch, unless that has been done."""
@@ -206,15 +226,19 @@ class _Execution:
             self.unsaved = None
             self.last_checkpoint = time.monotonic()
 
-    def _obey(self) -> str:
-        """Read the control file, waiting here while the run is paused."""
+    def _obey(self, epoch: int) -> str:
+        """Read the control file, waiting here while the run is paused after this epoch."""
         command = self.run.requested()
-        if command == "pause":
+        paused = command == "pause"
+        if paused:
             self._save()
+            self.run.append(to_dict(Paused(epoch)))
         while command == "pause":
             self._report("paused", throttle=self.status.state == "paused")
             time.sleep(0.05)
             command = self.run.requested()
+        if paused and command == "run":
+            self.run.append(to_dict(Resumed(epoch)))
         return command
 
     def _report(
