@@ -211,7 +211,7 @@ class RunDirectory:
             return None
         try:
             return restored(*found)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError):  # DataError is a ValueError
             raise RunError(f"{LOOK} is damaged", where=str(self.path)) from None
 
     # -- status and control --------------------------------------------------------------

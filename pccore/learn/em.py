@@ -41,6 +41,7 @@ class OnlineEMOptions:
         help="the step shrinks by this factor after each epoch; 1: it stays",
         minimum=0.5,
         maximum=1.0,
+        advanced=True,
     )
     pseudocount: float = option(
         1.0, help="prior observations for each unit's parameters", minimum=0.0, maximum=100.0

@@ -46,11 +46,16 @@ class HardEMOptions:
         help="share of the counts kept from one epoch to the next; 1: all of them, as in the paper",
         minimum=0.0,
         maximum=1.0,
+        advanced=True,
     )
     pseudocount: float = option(
-        1.0, help="prior observations for each leaf's parameters", minimum=0.0, maximum=100.0
+        1.0,
+        help="prior observations for each leaf's parameters",
+        minimum=0.0,
+        maximum=100.0,
+        advanced=True,
     )
-    leaves: bool = option(True, help="whether the leaves learn, or the weights only")
+    leaves: bool = option(True, help="whether the leaves learn, or the weights only", advanced=True)
 
 
 class HardEM(Learner):

@@ -18,6 +18,7 @@ from pccore.compile import Program
 from pccore.compile.banks import LeafBank
 from pccore.compile.program import LARGEST_TILE
 from pccore.compile.tiling import in_tiles
+from pccore.datasets import ImageShape
 from pccore.graph import Unit
 from pccore.queries import posterior_mean, sample
 
@@ -29,6 +30,8 @@ LEAST = 1e-3
 ZERO, NEAR = 1e-12, 1e-4
 #: Names of unused units that are listed.
 NAMED = 5
+#: A look without its tensors, as JSON values.
+Facts = Mapping[str, int | list[str] | list[int]]
 #: Seconds between looks, and how many times longer the training between them has to take.
 EVERY, PATIENCE = 2.0, 40.0
 
@@ -60,9 +63,10 @@ class Health:
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """One look. samples: [n, V] and mean: [V], None where nobody wants to see rows."""
+    """One look. image: how a row is one; samples: [n, V] and mean: [V] only then."""
 
     health: Health
+    image: ImageShape | None = None
     samples: Tensor | None = None
     mean: Tensor | None = None
 
@@ -71,27 +75,31 @@ class Look:
         parts = {"samples": self.samples, "mean": self.mean}
         return {name: part for name, part in parts.items() if part is not None}
 
-    def facts(self) -> dict[str, int | list[str]]:
-        """The health as JSON values."""
-        return {**asdict(self.health), "names": list(self.health.names)}
+    def facts(self) -> Facts:
+        """The health, and the image's shape, as JSON values."""
+        image = [] if self.image is None else [self.image.height, self.image.width,
+                                               self.image.channels, self.image.maximum]  # fmt: skip
+        return {**asdict(self.health), "names": list(self.health.names), "image": image}
 
 
-def restored(tensors: Mapping[str, Tensor], facts: Mapping[str, int | list[str]]) -> Look:
-    """The look whose tensors and facts these are. Raises TypeError for others."""
-    names = facts.get("names", [])
-    listed = tuple(str(name) for name in names) if isinstance(names, list) else ()
-    numbers = {name: int(n) for name, n in facts.items() if isinstance(n, int)}
-    return Look(Health(names=listed, **numbers), tensors.get("samples"), tensors.get("mean"))
+def restored(tensors: Mapping[str, Tensor], facts: Facts) -> Look:
+    """The look whose tensors and facts these are. Raises TypeError or DataError for others."""
+    lists = {name: value for name, value in facts.items() if isinstance(value, list)}
+    numbers = {name: int(value) for name, value in facts.items() if isinstance(value, int)}
+    health = Health(names=tuple(str(name) for name in lists.get("names", [])), **numbers)
+    sides = [int(side) for side in lists.get("image", [])]
+    image = ImageShape(*sides) if sides else None
+    return Look(health, image, tensors.get("samples"), tensors.get("mean"))
 
 
-def look(program: Program, rows: Tensor, epoch: int, *, pictures: bool = False) -> Look:
+def look(program: Program, rows: Tensor, epoch: int, image: ImageShape | None = None) -> Look:
     """Look at the current parameters. rows: [N, V], of which the first ROWS count."""
     health = health_of(program, rows[:ROWS], epoch)
-    if not pictures:
+    if image is None:
         return Look(health)
     drawn = sample(program, SAMPLES, seed=0).float()
     nothing = torch.full((1, len(program.circuit.variables)), torch.nan)
-    return Look(health, drawn, posterior_mean(program, nothing)[0].float().cpu())
+    return Look(health, image, drawn, posterior_mean(program, nothing)[0].float().cpu())
 
 
 @torch.no_grad()

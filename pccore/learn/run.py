@@ -16,7 +16,7 @@ import torch
 
 from pccore import __version__
 from pccore.compile import compile_circuit
-from pccore.datasets import Dataset, check_columns, check_support, load
+from pccore.datasets import Dataset, ImageShape, check_columns, check_support, load
 from pccore.errors import DataError, PCError, RunError
 from pccore.graph import Circuit
 from pccore.learn.base import method_named
@@ -121,8 +121,8 @@ class _Execution:
         #: The state after the last finished epoch, until it is written.
         self.unsaved: Snapshot | None = None
         self.looks = Looks()
-        #: Whether rows are images, of which people want to see samples.
-        self.pictures = False
+        #: How rows are images, of which people want to see samples.
+        self.image: ImageShape | None = None
         self.status = Status("running", time.time(), os.getpid())
 
     def execute(self, resume: bool, data: Dataset | None) -> State:
@@ -145,7 +145,7 @@ class _Execution:
         if checkpoint is not None and not resume:
             raise RunError("has already run", where=str(self.run.path), hint="use --resume")
         dataset = data or load(config.data)
-        self.pictures = dataset.image is not None
+        self.image = dataset.image
         if config.data_fingerprint and dataset.fingerprint() != config.data_fingerprint:
             raise RunError(
                 f"the data {config.data} has changed since the run began", where=str(self.run.path)
@@ -216,7 +216,7 @@ class _Execution:
         """Leave a look at the current parameters in the directory."""
         start = time.monotonic()
         rows = trainer.train if trainer.valid is None else trainer.valid
-        self.run.write_look(look(trainer.program, rows, epoch, pictures=self.pictures))
+        self.run.write_look(look(trainer.program, rows, epoch, self.image))
         self.looks.took(time.monotonic() - start)
 
     def _save(self) -> None:

@@ -48,14 +48,16 @@ class TrainOptions:
         help="smallest gain of the log-likelihood that counts as better",
         minimum=0.0,
         maximum=10.0,
+        advanced=True,
     )
     threshold: float = option(
         0.0,
         help="stop when an epoch raises the training log-likelihood by less than this; 0 = never",
         minimum=0.0,
         maximum=10.0,
+        advanced=True,
     )
-    seed: int = option(0, help="seed of the shuffling", minimum=0, maximum=2**31 - 1)
+    seed: int = option(0, help="seed of the shuffling", minimum=0, maximum=2**31 - 1, advanced=True)
 
 
 @dataclass

@@ -54,11 +54,11 @@ def test_a_look_survives_the_disk(tmp_path: Path) -> None:
     assert found.samples.shape == (SAMPLES, 64) and found.mean.shape == (64,)
     assert float(found.samples.min()) >= 0 and float(found.samples.max()) <= 16
     again = restored(found.tensors(), found.facts())
-    assert again.health == found.health and found.health.rows == 200
+    assert again.health == found.health and again.image == data.image and found.health.rows == 200
     # What is shown at the end is the best model.
     best = run.best()
     assert best is not None
-    expected = look(compile_circuit(best), torch.tensor(data.valid), 0, pictures=True)
+    expected = look(compile_circuit(best), torch.tensor(data.valid), 0, data.image)
     assert expected.samples is not None and torch.equal(expected.samples, found.samples)
     (run.path / LOOK).write_bytes(b"x" * 20)
     with pytest.raises(RunError, match=LOOK):
