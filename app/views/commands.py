@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from typing import Any
+
+from pccore.learn import RunConfig, TrainOptions, method_named
+from pccore.options import describe
 
 Code = tuple[str, str]
 
@@ -44,6 +48,28 @@ def train(
     words = ["pccore", "train", model, "--data", dataset, "--method", method]
     words += [*_settings({**options, **shared}), "--run", "runs/mine"]
     return python, shlex.join([*words, "-o", "trained.pc.safetensors"])
+
+
+def rerun(config: RunConfig) -> Code:
+    """(Python, command) that do a run once more; options at their defaults are left out."""
+
+    def changed(cls: type, given: Mapping[str, Any]) -> dict[str, str]:
+        infos = {info.name: info.default for info in describe(cls)}
+        return {
+            name: _text(value)
+            for name, value in given.items()
+            if name in infos and _text(value) != _text(infos[name])
+        }
+
+    options = changed(method_named(config.method).options, config.method_options)
+    shared = changed(TrainOptions, config.train_options)
+    return train(config.model, config.data, config.method, options, shared)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _settings(options: Mapping[str, str]) -> list[str]:
