@@ -33,7 +33,7 @@ def widgets(
     """One widget for each named option of `cls`, in the column of the caller.
 
     field: of the state, holds (name, text) pairs. problem: shown below the option it is about.
-    explain: the help stands below the widget, and not in a bubble.
+    explain: the help stands beside the name, and not in a bubble.
     """
     given = dict(getattr(state.get(), field))
     infos = {info.name: info for info in describe(cls)}
@@ -52,10 +52,11 @@ def concerns(problem: OptionError, name: str) -> bool:
 def _widget(field: str, info: OptionInfo, value: Any, text: str | None, explain: bool) -> None:
     key = f"pcw_{field}_{info.name}"
     label = info.name.replace("_", " ").capitalize()
-    meaning = errors.plain(info.help[:1].upper() + info.help[1:])
+    if explain:
+        label = f"{label} :gray[:small[{errors.plain(info.help)}]]"
     common: dict[str, Any] = {
         "key": key,
-        "help": None if explain else meaning,
+        "help": None if explain else errors.plain(info.help[:1].upper() + info.help[1:]),
         "on_change": _changed,
         "args": (field, info, key),
     }
@@ -77,8 +78,6 @@ def _widget(field: str, info: OptionInfo, value: Any, text: str | None, explain:
     else:
         st.session_state[key] = text if text is not None else _text(info.default)
         st.text_input(label, placeholder="automatic", **common)
-    if explain:
-        st.caption(meaning)
 
 
 def _value(cls: type, info: OptionInfo, text: str | None) -> Any:

@@ -60,8 +60,8 @@ def _remember(kept: dict[str, Any], run: str, value: Any) -> None:
 
 
 def label(config: RunConfig) -> str:
-    """A run in a few words: its model and method, as plain text."""
-    return f"{errors.short(config.title or config.model, 40)}, {config.method}"
+    """A run in a few words: its method and model, as plain text."""
+    return f"{config.method}, {errors.short(config.title or config.model, 28)}"
 
 
 def use_best(run: str) -> str:

@@ -173,7 +173,7 @@ def _ready(model: str, dataset: str) -> bool:
 
 
 def _start() -> None:
-    """Queue a run and look at it; the one before stays on the chart."""
+    """Queue a run and look at it."""
     now = state.get()
     try:
         method = method_named(now.learner)

@@ -25,8 +25,7 @@ def others(run: str) -> dict[str, str]:
 
 def choices(others: Mapping[str, str]) -> None:
     """What the chart shows besides the run, and what its axis counts."""
-    left, right = st.columns([3, 1], vertical_alignment="bottom")
-    with left:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
         if others:
             known = tuple(one for one in state.get().beside if one in others)
             if known != state.get().beside:
@@ -41,9 +40,12 @@ def choices(others: Mapping[str, str]) -> None:
                 placeholder="Runs to draw on the same chart",
                 on_change=_beside,
             )
-    with right:
         st.segmented_control(
-            "Across", list(curves.AXES), format_func=str.capitalize, **state.bind("axis")
+            "Across",
+            list(curves.AXES),
+            format_func=str.capitalize,
+            width="content",
+            **state.bind("axis"),
         )
 
 

@@ -22,11 +22,9 @@ def show(run: str, over: bool) -> None:
     if found.image is not None and found.samples is not None and found.mean is not None:
         _pictures(run, found, over)
     when = looks.when(found.health.epoch, over)
-    with st.container(gap="small"):
-        for level, word, sentence in looks.flags(found.health):
-            with st.container(horizontal=True, vertical_alignment="center"):
-                st.badge(word, color="green" if level == "fine" else "orange")
-                st.caption(errors.plain(sentence), width="stretch")
+    for level, word, sentence in looks.flags(found.health):
+        colour = "green" if level == "fine" else "orange"
+        st.markdown(f":{colour}-badge[{word}] :small[:gray[{errors.plain(sentence)}]]")
     if found.image is None:
         st.caption(f"Looked at on {found.health.rows} rows, {when}.")
 

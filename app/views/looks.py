@@ -14,16 +14,17 @@ from pccore.complete import to_pixels
 from pccore.datasets import ImageShape
 from pccore.learn import Health
 
-#: Pixels between pictures, and how wide one is shown, about.
-GAP, WIDE = 3, 84
+#: Pixels between pictures, how wide one is shown, about, and how wide a line of them may be.
+GAP, WIDE, LINE = 3, 56, 520
 Level = Literal["fine", "note"]
 
 
-def sheet(rows: torch.Tensor, image: ImageShape, columns: int = 8) -> np.ndarray:
+def sheet(rows: torch.Tensor, image: ImageShape) -> np.ndarray:
     """Rows [n, V] as pictures side by side, uint8 [H, W, 4]: what is between them is clear."""
     pixels = [to_pixels(row, image) for row in rows.numpy()]
     scale = max(1, round(WIDE / image.width))
     high, wide = image.height * scale + GAP, image.width * scale + GAP
+    columns = max(1, (LINE + GAP) // wide)
     lines = -(-len(pixels) // columns)
     across = min(columns, len(pixels))
     found = np.zeros((lines * high - GAP, across * wide - GAP, 4), np.uint8)
@@ -47,7 +48,8 @@ def flags(health: Health) -> list[tuple[Level, str, str]]:
     """(level, a word, a sentence) for each kind of part that does no work or is at a bound."""
     h = health
     found: list[tuple[Level, str, str]] = []
-    names = f" ({', '.join(h.names)} ...)" if h.names else ""
+    more = ", ..." if h.unused_sums + h.unused_leaves > len(h.names) else ""
+    names = f" ({', '.join(h.names)}{more})" if h.names else ""
     for count, of, noun in ((h.unused_sums, h.sums, "sum"), (h.unused_leaves, h.leaves, "leaf")):
         if count:
             plural = noun if of == 1 else "sums" if noun == "sum" else "leaf units"

@@ -88,17 +88,16 @@ def trained(at: AppTest) -> str:
 def test_every_method_offers_its_options_with_what_they_mean(method: str):
     at = show(model=small_model("parity"), dataset="parity", learner=method)
     clean(at)
-    said = {caption.value.replace("\\", "") for caption in at.caption}
     own = methods()[method]
     infos = [*describe(TrainOptions), *describe(own.options)]
-    shown = {w.key for group in (at.select_slider, at.selectbox, at.toggle, at.number_input)
-             for w in group}  # fmt: skip
+    groups = (at.select_slider, at.selectbox, at.toggle, at.number_input)
+    shown = {w.key: w.label.replace("\\", "") for group in groups for w in group}
     for info in infos:
         if info.name == "batch_size" and not own.make.mini_batch:  # type: ignore[attr-defined]
             assert f"pcw_training_{info.name}" not in shown
             continue
         assert f"pcw_training_{info.name}" in shown, info.name
-        assert info.help[:1].upper() + info.help[1:] in said
+        assert info.help in shown[f"pcw_training_{info.name}"]
     further = {w.key for w in at.expander[0].select_slider}
     assert {f"pcw_training_{i.name}" for i in infos if i.advanced} >= further > set()
     assert not button(at, "Start").disabled
@@ -148,7 +147,7 @@ def test_samples_and_flags_are_shown_when_a_run_has_ended():
     trained(at)
     said = [caption.value for caption in at.caption]
     assert any(text.startswith("Samples, the best model") for text in said) and "Mean" in said
-    assert any("sums" in text and ("take part" in text) for text in said)
+    assert any("sums" in one.value and "take part" in one.value for one in at.markdown)
     assert len(at.get("image")) == 2 and at.get("download_button")
 
 

@@ -94,14 +94,20 @@ def test_other_runs_are_drawn_by_their_deciding_score():
 
 def test_pictures_of_a_look_lie_side_by_side():
     image = ImageShape(2, 3, maximum=10)
-    rows = torch.tensor([[0.0, 5, 10, 0, 0, 0]] * 3)
-    sheet = looks.sheet(rows, image, columns=2)
     scale = round(looks.WIDE / 3)
-    assert sheet.shape == (2 * 2 * scale + looks.GAP, 2 * 3 * scale + looks.GAP, 4)
+    across = (looks.LINE + looks.GAP) // (3 * scale + looks.GAP)
+    rows = torch.tensor([[0.0, 5, 10, 0, 0, 0]] * (2 * across - 1))
+    sheet = looks.sheet(rows, image)
+    assert sheet.shape == (
+        2 * 2 * scale + looks.GAP,
+        across * (3 * scale + looks.GAP) - looks.GAP,
+        4,
+    )
     assert sheet[0, 0].tolist() == [0, 0, 0, 255] and sheet[0, scale, 0] == 128
-    assert sheet[-1, -1, 3] == 0  # there is no fourth picture
+    assert sheet[-1, -1, 3] == 0  # that many there are not
     colour = looks.sheet(torch.ones(1, 12), ImageShape(2, 2, 3, maximum=1))
     assert colour.shape[2] == 4 and (colour == 255).all()
+    assert looks.sheet(torch.ones(2, 10**6), ImageShape(1000, 1000)).shape == (2003, 1000, 4)
     assert looks.to_png(sheet)[:4] == b"\x89PNG"
 
 
