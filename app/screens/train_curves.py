@@ -61,7 +61,7 @@ def chart(story: Story, running: bool) -> None:
         key="pcw_train_chart",
         x_label=curves.AXES[axis],
         y_label="log-likelihood (nats per row)",
-        annotations=curves.annotations(story, axis),
+        annotations=curves.notes(story, axis),
         best=curves.best(story, axis),
         height=300,
         running=running,

@@ -89,7 +89,7 @@ def overlay(others: Sequence[tuple[str, Story]], axis: str = "epoch") -> list[di
     return found
 
 
-def annotations(story: Story, axis: str = "epoch") -> list[dict[str, Any]]:
+def notes(story: Story, axis: str = "epoch") -> list[dict[str, Any]]:
     """Lines for `live_chart`: pauses and returns, an early end, rows of probability zero."""
     at = places(story, axis)
     told: dict[int, list[str]] = {}

@@ -136,9 +136,9 @@ def _use(program: Program, rows: Tensor) -> np.ndarray:
 
 def _bounds(program: Program) -> dict[str, int]:
     """How many parameters there are of each kind, and how many have reached a bound."""
-    found = dict.fromkeys(
-        ("weights", "zero_weights", "variances", "low_variances", "high_variances",
-         "probabilities", "zero_probabilities"), 0,
+    found = dict[str, int](
+        weights=0, zero_weights=0, variances=0, low_variances=0, high_variances=0,
+        probabilities=0, zero_probabilities=0,
     )  # fmt: skip
     for bank in program.banks:
         values = bank.values

@@ -216,7 +216,9 @@ class _Execution:
         """Leave a look at the current parameters in the directory."""
         start = time.monotonic()
         rows = trainer.train if trainer.valid is None else trainer.valid
-        self.run.write_look(look(trainer.program, rows, epoch, self.image))
+        # A full disk must not end a run for the sake of a picture.
+        with contextlib.suppress(OSError, PCError):
+            self.run.write_look(look(trainer.program, rows, epoch, self.image))
         self.looks.took(time.monotonic() - start)
 
     def _save(self) -> None:

@@ -71,12 +71,12 @@ def test_what_happens_to_a_run_is_written_on_the_curve():
     told[2:2] = [{"event": "paused", "epoch": 1}, {"event": "resumed", "epoch": 1}]
     told += [{"event": "finished", "reason": "patience", "epochs": 4, "best_epoch": 4}]
     story = curves.merge(Story(), told)
-    assert curves.annotations(story) == [
+    assert curves.notes(story) == [
         {"x": 1.0, "label": "paused, resumed"},
         {"x": 2.0, "label": "1,200 impossible rows"},
         {"x": 4.0, "label": "early stop, all rows possible"},
     ]
-    assert [mark["x"] for mark in curves.annotations(story, "seconds")] == [1.0, 1.5, 2.5]
+    assert [mark["x"] for mark in curves.notes(story, "seconds")] == [1.0, 1.5, 2.5]
     converged = {"event": "finished", "reason": "converged", "epochs": 4}
     assert curves.merge(Story(), [converged]).marks == ((4, "converged"),)
     whole = {"event": "finished", "reason": "epochs", "epochs": 4}
