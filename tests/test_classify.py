@@ -15,6 +15,7 @@ from pccore import classify
 from pccore.build import bernoulli, circuit, indicator
 from pccore.classify import Classifier, assess, fit_classes, log_ratios, precision_recall
 from pccore.datasets import Dataset, load
+from pccore.datasets.labels import labelled, only
 from pccore.errors import DataError, PropertyError
 from pccore.graph import Circuit
 from pccore.learn import Epoch, TrainOptions
@@ -135,9 +136,9 @@ def test_what_cannot_be_classified_is_said() -> None:
         fit_classes(two_coins(rng, 20, unlabelled=True), factorised)
     assert told.value.where == "coins:train" and told.value.hint is not None
     with pytest.raises(DataError, match="all of one class"):
-        fit_classes(classify.only(two_coins(rng, 20), 3), factorised)
-    with pytest.raises(DataError, match="no rows to train on"):
-        classify.only(two_coins(rng, 20), 99)
+        fit_classes(only(two_coins(rng, 20), 3), factorised)
+    with pytest.raises(DataError, match="no training row has the label 99"):
+        only(two_coins(rng, 20), 99)
     model = circuit(bernoulli("A", 0.5))
     with pytest.raises(DataError, match="two or more"):
         Classifier((1,), ((model, 0),), (1.0,))
@@ -169,7 +170,7 @@ def test_the_digits_are_told_apart() -> None:
         return build_structure("rat", shape_of(part), {"depth": 2, "replicas": 3, "units": 4})
 
     found = fit_classes(data, make, "online-em", options=TrainOptions(epochs=10))
-    labels = classify.labelled(data, "test")
+    labels = labelled(data, "test")
     report = assess(found, data.test, labels)
     assert report.accuracy > 0.9
     assert report.mean_area is not None and report.mean_area > 0.95

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 from pc_workbench import controls, errors, jobs, navigate, runs, session, state, store
-from pc_workbench.screens import train_run
+from pc_workbench.screens import train_classes, train_run
 from pc_workbench.views import commands
 from pccore.errors import NotFoundError, OptionError, PCError
 from pccore.learn import Method, TrainOptions, method_named, methods
@@ -54,6 +54,8 @@ def page() -> None:
             controls.show_code(*commands.train(model, now.dataset, method.name, mine, shared))
     action.button("Start", type="primary", width="stretch", disabled=not ready, on_click=_start)
     with errors.boundary():
+        own, common = _parsed(method) if ready else (None, None)
+        train_classes.show(method.name, own, common)
         train_run.earlier()
 
 

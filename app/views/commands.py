@@ -28,9 +28,15 @@ def build(structure: str, dataset: str, options: Mapping[str, str]) -> Code:
 
 
 def train(
-    model: str, dataset: str, method: str, options: Mapping[str, str], shared: Mapping[str, str]
+    model: str,
+    dataset: str,
+    method: str,
+    options: Mapping[str, str],
+    shared: Mapping[str, str],
+    label: int | None = None,
 ) -> Code:
-    """(Python, command) that train a model; options are the method's, shared every method's."""
+    """(Python, command) that train a model; options are the method's, shared every method's.
+    label: of the only class that is learned from."""
     python = (
         "from pccore import datasets\n"
         "from pccore.files import load_model, save_model\n"
@@ -41,11 +47,13 @@ def train(
         f"    'runs/mine', circuit, data, model={model!r}, data={dataset!r}, method={method!r},\n"
         f"    method_options=parse_options(method_named({method!r}).options, {dict(options)!r}),\n"
         f"    train_options=parse_options(TrainOptions, {dict(shared)!r}),\n"
+        f"{'' if label is None else f'    label={label},{chr(10)}'}"
         ")\n"
         "execute(run)\n"
         "save_model(run.best(), 'trained.pc.safetensors')\n"
     )
     words = ["pccore", "train", model, "--data", dataset, "--method", method]
+    words += [] if label is None else ["--label", str(label)]
     words += [*_settings({**options, **shared}), "--run", "runs/mine"]
     return python, shlex.join([*words, "-o", "trained.pc.safetensors"])
 
@@ -63,7 +71,7 @@ def rerun(config: RunConfig) -> Code:
 
     options = changed(method_named(config.method).options, config.method_options)
     shared = changed(TrainOptions, config.train_options)
-    return train(config.model, config.data, config.method, options, shared)
+    return train(config.model, config.data, config.method, options, shared, config.label)
 
 
 def _text(value: object) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pccore.classify.assess import Curve, Report, assess, precision_recall
 from pccore.classify.chart import curves_csv, curves_svg
-from pccore.classify.fit import class_name, classes_of, fit_classes, labelled, only, shares_of
+from pccore.classify.fit import fit_classes
 from pccore.classify.ratio import Classifier, log_ratios
 
 __all__ = [
@@ -17,14 +17,9 @@ __all__ = [
     "Curve",
     "Report",
     "assess",
-    "class_name",
-    "classes_of",
     "curves_csv",
     "curves_svg",
     "fit_classes",
-    "labelled",
     "log_ratios",
-    "only",
     "precision_recall",
-    "shares_of",
 ]

@@ -77,7 +77,7 @@ def _curve(number: int, name: str, curve: Curve) -> list[str]:
     colour = _COLOURS[number % len(_COLOURS)]
     dashes = ' stroke-dasharray="5 3"' if number // len(_COLOURS) % 2 else ""
     points = " ".join(
-        f"{_LEFT + r * _SIZE:.1f},{_TOP + (1 - p) * _SIZE:.1f}" for r, p in _steps(curve)
+        f"{_LEFT + r * _SIZE:.1f},{_TOP + (1 - p) * _SIZE:.1f}" for r, p in steps(curve)
     )
     stroke = f'fill="none" stroke="{colour}" stroke-width="1.8"{dashes}'
     left, line = _LEFT + _SIZE + 14, _TOP + 10 + 18 * number
@@ -89,10 +89,13 @@ def _curve(number: int, name: str, curve: Curve) -> list[str]:
     ]
 
 
-def _steps(curve: Curve) -> list[tuple[float, float]]:
+def steps(curve: Curve) -> list[tuple[float, float]]:
     """(recall, precision) from left to right, as the steps whose area is the curve's."""
     recall, precision = curve.recall[::-1], curve.precision[::-1]
     kept = np.unique(np.linspace(0, len(recall) - 1, MOST_POINTS).astype(np.int64))
+    kept = kept[recall[kept] < 1.0].tolist()
+    # At recall 1 the first point is the best; the others are below it.
+    kept.append(int(np.argmax(recall == 1.0)))
     points = list(zip(recall[kept].tolist(), precision[kept].tolist(), strict=True))
     found: list[tuple[float, float]] = []
     for (before, _), (after, value) in itertools.pairwise(points):

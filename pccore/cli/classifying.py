@@ -11,17 +11,14 @@ from pccore.classify import (
     Classifier,
     Report,
     assess,
-    class_name,
-    classes_of,
     curves_csv,
     curves_svg,
     fit_classes,
-    labelled,
-    shares_of,
 )
 from pccore.cli.output import Progress, emit, table
 from pccore.cli.support import compiled, device_of, use_threads
 from pccore.datasets import Dataset, check_columns, load, parse_reference
+from pccore.datasets.labels import class_name, classes_of, labelled, shares_of
 from pccore.errors import DataError, OptionError
 from pccore.files import load_model, save_model
 from pccore.graph import Circuit

@@ -161,6 +161,9 @@ def _train(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ig
         "--resume", action="store_true", help="continue the run in DIR, or begin it there"
     )
     parser.add_argument("--title", default="", help="a name for the run")
+    parser.add_argument(
+        "--label", type=whole(0, 2**31), metavar="K", help="learn from the rows of class K alone"
+    )
     _settings(parser)
     _computing(parser, None)
     _output(parser)

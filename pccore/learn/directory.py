@@ -59,6 +59,7 @@ class RunConfig:
     model, data: as the user named them (the circuit itself is in the directory).
     method_options, train_options: as `pccore.options.to_dict` gives them.
     environment: versions and machine, for the record. memory: bytes for the buffers of a pass.
+    label: of the class whose rows alone are learned from, None for all rows.
     """
 
     model: str
@@ -72,6 +73,7 @@ class RunConfig:
     title: str = ""
     data_fingerprint: str = ""
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    label: int | None = None
     version: int = 1
 
 

@@ -17,6 +17,7 @@ import torch
 from pccore import __version__
 from pccore.compile import compile_circuit
 from pccore.datasets import Dataset, ImageShape, check_columns, check_support, load
+from pccore.datasets.labels import only
 from pccore.errors import DataError, PCError, RunError
 from pccore.graph import Circuit
 from pccore.learn.base import method_named
@@ -47,14 +48,16 @@ def prepare_run(
     threads: int | None = None,
     memory: int | None = None,
     title: str = "",
+    label: int | None = None,
 ) -> RunDirectory:
     """Check everything that can be wrong, then make the run directory.
 
-    Raises PropertyError for a circuit that cannot be trained, DataError for data that does
-    not fit it, OptionError, RunError; nothing is written then.
+    label: learn from the rows of this class alone. Raises PropertyError for a circuit that cannot
+    be trained, DataError for data that does not fit it, OptionError, RunError; nothing is written
+    then.
     """
     chosen = method_named(method)
-    check_trainable(circuit, dataset)
+    check_trainable(circuit, dataset if label is None else only(dataset, label))
     config = RunConfig(
         model=model,
         data=data,
@@ -66,6 +69,7 @@ def prepare_run(
         memory=memory,
         title=title,
         data_fingerprint=dataset.fingerprint(),
+        label=label,
         environment={
             "pccore": __version__,
             "torch": torch.__version__,
@@ -150,6 +154,8 @@ class _Execution:
             raise RunError(
                 f"the data {config.data} has changed since the run began", where=str(self.run.path)
             )
+        if config.label is not None:
+            dataset = only(dataset, config.label)
         program = compile_circuit(self.run.initial(), config.device, memory=config.memory)
         method = method_named(config.method)
         trainer = Trainer(

@@ -165,3 +165,36 @@ def test_a_damaged_look_is_one_sentence(home: Path):
 )
 def test_hostile_links_are_ignored(link: dict[str, str]):
     assert state.decode(link) == (state.AppState(), tuple(link))
+
+
+def test_classes_are_trained_one_by_one_and_told_apart():
+    training = "epochs:2"
+    at = show(model=small_model("digits"), dataset="digits", training=training)
+    button(at, "Train one circuit for each class").click().run()
+    clean(at)
+    runs = parameter(at, "classes").split("~")
+    assert len(runs) == 10
+    labels = [jobs.registry().directory(run).config().label for run in runs]
+    assert labels == list(range(10))
+    end = time.monotonic() + PATIENCE
+    while not all(jobs.registry().view(run).state == "finished" for run in runs):
+        assert time.monotonic() < end
+        assert not any(jobs.registry().view(run).message for run in runs)
+        time.sleep(0.1)
+    at.run()
+    clean(at)
+    found = {one.label: one.value for one in at.metric}
+    assert float(found["Accuracy"].split()[0]) > 70 and float(found["Mean area"]) > 0.7
+    assert found["Test rows"] == "269"
+    button(at, "Close").click().run()
+    clean(at)
+    assert parameter(at, "classes") == ""
+
+
+def test_data_without_labels_have_no_classes():
+    at = show(model=small_model("parity"), dataset="parity")
+    clean(at)
+    assert not any(one.label.startswith("Train one circuit") for one in at.button)
+    strange = show(model=small_model("digits"), dataset="digits", classes="r-0123~r-4567")
+    assert not strange.exception
+    assert any("do not belong together" in one.value for one in strange.warning)

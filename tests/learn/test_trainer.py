@@ -154,6 +154,23 @@ def test_a_run_directory_tells_the_whole_story(
         execute(run, data=digits)
 
 
+def test_a_run_may_learn_one_class_alone(tmp_path: Path, small: Circuit, digits: Dataset) -> None:
+    from pccore.datasets.labels import only
+
+    options = TrainOptions(epochs=2)
+    names = {"model": "small", "data": "digits", "train_options": options}
+    run = prepare_run(tmp_path / "run", small, digits, label=3, **names)  # type: ignore[arg-type]
+    assert execute(run) == "finished"
+    mine = only(digits, 3)
+    trainer = Trainer(compile_circuit(small), mine.train, mine.valid, options=options)
+    expected = [e.valid_log_likelihood for e in epochs_of(list(trainer.events()))]
+    told = [e["valid_log_likelihood"] for e in run.metrics()[0] if e["event"] == "epoch"]
+    assert told == expected
+    with pytest.raises(DataError, match="no training row has the label 12"):
+        prepare_run(tmp_path / "other", small, digits, label=12, **names)  # type: ignore[arg-type]
+    assert not (tmp_path / "other").exists()
+
+
 def test_stop_and_resume_give_the_uninterrupted_run(
     tmp_path: Path, small: Circuit, digits: Dataset
 ) -> None:
