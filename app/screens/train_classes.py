@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pc_workbench import errors, jobs, session, state, store
+from pc_workbench import controls, errors, jobs, session, state, store
 from pc_workbench.jobs import JobView
 from pc_workbench.jobs_state import LIVE
-from pc_workbench.views import class_figure
+from pc_workbench.views import class_figure, commands
 from pccore.classify import Classifier, Report, assess, curves_csv, curves_svg
 from pccore.datasets import Dataset
 from pccore.datasets.labels import class_name, classes_of, labelled, shares_of
 from pccore.errors import PCError, RunError
-from pccore.learn import RunConfig, TrainOptions
+from pccore.learn import RunConfig, TrainOptions, method_named
 from pccore.learn.directory import BEST
 
 TICK = 1.0  # seconds between looks while the classes learn
@@ -39,12 +39,19 @@ def show(method: str, own: object, shared: TrainOptions | None) -> None:
             "alone, beginning with the current model. A row is scored by log p(row | class) − "
             "log p(row | the other classes); precision and recall are those of the test rows."
         )
-        st.button(
-            "Train one circuit for each class",
-            disabled=shared is None,
-            on_click=_start,
-            args=(method, own, shared, labels),
-        )
+        with st.container(horizontal=True):
+            st.button(
+                "Train one circuit for each class",
+                disabled=shared is None,
+                on_click=_start,
+                args=(method, own, shared, labels),
+            )
+            if shared is not None:
+                model = store.model_reference(now.model)
+                mine = controls.chosen("training", method_named(method).options)
+                common = controls.chosen("training", TrainOptions)
+                code = commands.classify(model, now.dataset, method, mine, common)
+                controls.show_code(*code, width="content")
         refused = st.session_state.pop(_REFUSED, "")
         if refused:
             st.error(refused)

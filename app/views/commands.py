@@ -58,6 +58,29 @@ def train(
     return python, shlex.join([*words, "-o", "trained.pc.safetensors"])
 
 
+def classify(
+    model: str, dataset: str, method: str, options: Mapping[str, str], shared: Mapping[str, str]
+) -> Code:
+    """(Python, command) that train a model for each class and hold them against each other."""
+    python = (
+        "from pccore import datasets\n"
+        "from pccore.classify import assess, fit_classes\n"
+        "from pccore.files import load_model\n"
+        "from pccore.learn import TrainOptions, method_named\n"
+        "from pccore.options import parse_options\n\n"
+        f"circuit, data = load_model({model!r}), datasets.load({dataset!r})\n"
+        "classifier = fit_classes(\n"
+        f"    data, lambda rows: circuit, {method!r},\n"
+        f"    parse_options(method_named({method!r}).options, {dict(options)!r}),\n"
+        f"    parse_options(TrainOptions, {dict(shared)!r}),\n"
+        ")\n"
+        "report = assess(classifier, data.test, data.labels['test'])\n"
+        "print(report.accuracy, report.areas)\n"
+    )
+    words = ["pccore", "classify", model, "--data", dataset, "--method", method]
+    return python, shlex.join([*words, *_settings({**options, **shared}), "-o", "classes"])
+
+
 def rerun(config: RunConfig) -> Code:
     """(Python, command) that do a run once more; options at their defaults are left out."""
 

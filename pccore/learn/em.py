@@ -34,7 +34,10 @@ class OnlineEMOptions:
     """Options of stochastic EM."""
 
     step: float = option(
-        0.1, help="step size: how far each batch moves the parameters", minimum=1e-4, maximum=1.0
+        0.1,
+        help="how far each batch moves the parameters towards its own",
+        minimum=1e-4,
+        maximum=1.0,
     )
     annealing: float = option(
         1.0,

@@ -97,7 +97,7 @@ def look(program: Program, rows: Tensor, epoch: int, image: ImageShape | None = 
     health = health_of(program, rows[:ROWS], epoch)
     if image is None:
         return Look(health)
-    drawn = sample(program, SAMPLES, seed=0).float()
+    drawn = sample(program, SAMPLES, seed=0).float().cpu()
     nothing = torch.full((1, len(program.circuit.variables)), torch.nan)
     return Look(health, image, drawn, posterior_mean(program, nothing)[0].float().cpu())
 

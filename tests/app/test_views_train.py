@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
+import runpy
 import shlex
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from pc_workbench import controls
-from pc_workbench.views import commands, curves, looks, regions, sheets, sizes
+from pc_workbench.views import class_figure, commands, curves, looks, regions, sheets, sizes
 from pc_workbench.views.curves import Story
 from pccore import datasets, structures
+from pccore.classify import Report, precision_recall
 from pccore.datasets import ImageShape
 from pccore.errors import OptionError
 from pccore.learn import Health, RunConfig
@@ -137,6 +140,34 @@ def test_the_command_of_a_run_names_what_differs_from_the_defaults():
     settings = [words[n + 1] for n, word in enumerate(words) if word == "--set"]
     assert settings == ["up=max", "leaves=false", "epochs=7"]
     assert words[:7] == ["pccore", "train", "m", "--data", "digits", "--method", "hard-em"]
+    python, command = commands.rerun(replace(config, label=3))
+    assert "--label 3" in command and "label=3" in python
+    compile(python, "shown", "exec")
+
+
+def test_the_python_of_a_classification_runs(tmp_path, capsys):
+    python, command = commands.classify(
+        "digits_rat", "digits", "online-em", {"step": "0.5"}, {"epochs": "1"}
+    )
+    words = shlex.split(command)
+    assert words[:3] == ["pccore", "classify", "digits_rat"] and "epochs=1" in words
+    script = tmp_path / "shown.py"
+    script.write_text(python)
+    found = runpy.run_path(str(script))
+    assert found["report"].accuracy > 0.5 and capsys.readouterr().out
+
+
+def test_what_classes_are_taken_for_each_other_is_told():
+    labels = np.array([0, 0, 1, 1, 1])
+    scores = np.array([[3.0, -3], [-1, 1], [-2, 2], [-3, 3], [-4, 4]])
+    curves_ = tuple(precision_recall(scores[:, c], labels == c) for c in (0, 1))
+    confusion = np.array([[1, 1], [0, 3]])
+    report = Report((0, 1), curves_, scores, scores.argmax(1), 0.8, confusion)
+    table = class_figure.table(report, ["<b>", "one"])
+    assert table[0]["taken for"] == "one (1)" and table[1]["taken for"] == ""
+    assert (table[0]["recognised"], table[1]["recognised"], table[1]["rows"]) == (0.5, 1.0, 3)
+    figure = class_figure.figure(report, ["<b>", "one"])
+    assert len(figure.data) == 2 and "<" not in figure.data[0].name
 
 
 @pytest.mark.parametrize(
