@@ -211,19 +211,20 @@ class _Execution:
         due = time.monotonic() - self.last_checkpoint >= CHECKPOINT_EVERY
         if due or isinstance(event, Finished) or event.epoch == 0:
             self._save()
-        if isinstance(event, Finished):
-            # The state is saved: the program is free to show what the run has come to.
-            trainer.program.load(trainer.best_params)
-            self._look(trainer, event.best_epoch)
-        elif self.looks.due:
-            self._look(trainer, event.epoch)
+        if isinstance(event, Finished) or self.looks.due:
+            self._look(trainer, event)
 
-    def _look(self, trainer: Trainer, epoch: int) -> None:
-        """Leave a look at the current parameters in the directory."""
+    def _look(self, trainer: Trainer, event: Epoch | Finished) -> None:
+        """Leave a look at the current parameters, at the end at the best, in the directory."""
         start = time.monotonic()
         rows = trainer.train if trainer.valid is None else trainer.valid
-        # A full disk must not end a run for the sake of a picture.
-        with contextlib.suppress(OSError, PCError):
+        # A full disk or memory must not end a run for the sake of a picture.
+        with contextlib.suppress(OSError, MemoryError, torch.OutOfMemoryError, PCError):
+            epoch = trainer.progress.epoch
+            if isinstance(event, Finished) and event.best_epoch != epoch:
+                # The state is saved: the program is free to show what the run has come to.
+                trainer.program.load(trainer.best_params)
+                epoch = event.best_epoch
             self.run.write_look(look(trainer.program, rows, epoch, self.image))
         self.looks.took(time.monotonic() - start)
 

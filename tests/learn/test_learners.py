@@ -92,6 +92,25 @@ def test_online_em_with_step_one_on_all_data_is_full_em() -> None:
         torch.testing.assert_close(other.params[key], tensor)
 
 
+def test_annealed_steps_shrink_from_epoch_to_epoch_and_survive_a_checkpoint() -> None:
+    model = random_circuit(4, variables=4, reals=1)
+    x = torch.tensor(data_for(model, 1))
+    # By hand: two epochs with the steps 0.4 and 0.1.
+    by_hand = compile_circuit(model, dtype=torch.float64)
+    for step in (0.4, 0.1):
+        OnlineEM(by_hand, len(x), OnlineEMOptions(step=step)).batch(x)
+    annealed = compile_circuit(model, dtype=torch.float64)
+    options = OnlineEMOptions(step=0.4, annealing=0.25)
+    first = OnlineEM(annealed, len(x), options)
+    first.batch(x)
+    first.end_epoch()
+    second = OnlineEM(annealed, len(x), options)
+    second.restore(first.state())
+    second.batch(x)
+    for key, tensor in by_hand.params.items():
+        torch.testing.assert_close(annealed.params[key], tensor)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_improves_the_likelihood(method: str) -> None:
     truth = random_circuit(11, variables=5, reals=1)
