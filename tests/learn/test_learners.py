@@ -95,12 +95,12 @@ def test_online_em_with_step_one_on_all_data_is_full_em() -> None:
 def test_annealed_steps_shrink_from_epoch_to_epoch_and_survive_a_checkpoint() -> None:
     model = random_circuit(4, variables=4, reals=1)
     x = torch.tensor(data_for(model, 1))
-    # By hand: two epochs with the steps 0.4 and 0.1.
+    # By hand: two epochs with the steps 0.4 and 0.2.
     by_hand = compile_circuit(model, dtype=torch.float64)
-    for step in (0.4, 0.1):
+    for step in (0.4, 0.2):
         OnlineEM(by_hand, len(x), OnlineEMOptions(step=step)).batch(x)
     annealed = compile_circuit(model, dtype=torch.float64)
-    options = OnlineEMOptions(step=0.4, annealing=0.25)
+    options = OnlineEMOptions(step=0.4, annealing=0.5)
     first = OnlineEM(annealed, len(x), options)
     first.batch(x)
     first.end_epoch()
