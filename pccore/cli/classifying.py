@@ -26,8 +26,10 @@ from pccore.learn import Epoch, Event, TrainOptions, method_named
 from pccore.options import describe, parse_assignments, parse_options
 from pccore.structures import build_structure, find_structure, shape_of, structures
 
-#: Names of what `-o` writes besides the models.
+#: What `-o` writes besides the models.
 CURVES, PICTURE = "precision-recall.csv", "precision-recall.svg"
+#: The model of a class.
+MODEL = "class-{}.pc.safetensors"
 
 
 def classify(options: argparse.Namespace) -> int:
@@ -81,6 +83,9 @@ def _classifier(
     options: argparse.Namespace, dataset: Dataset
 ) -> tuple[Classifier, list[tuple[int, Circuit]]]:
     """The classifier, and what was trained for it by label."""
+    folder = Path(options.structure)
+    if options.structure not in structures() and folder.is_dir():
+        return _from_folder(folder, options, dataset), []
     given = parse_assignments(options.set)
     method = method_named(options.method)
     training = {i.name for i in describe(TrainOptions)}
@@ -133,10 +138,22 @@ def _classifier(
     return classifier, list(zip(classifier.labels, experts, strict=True))
 
 
+def _from_folder(folder: Path, options: argparse.Namespace, dataset: Dataset) -> Classifier:
+    """The models that `-o` wrote before."""
+    if options.set:
+        raise OptionError("nothing is trained, so there is nothing to --set", where=str(folder))
+    labels = classes_of(dataset)
+    models = [load_model(folder / MODEL.format(label)) for label in labels]
+    for model in models:
+        check_columns(dataset, len(model.variables), where=dataset.name)
+    experts = tuple((compiled(model, options), 0) for model in models)
+    return Classifier(labels, experts, shares_of(dataset))
+
+
 def _write(
     folder: Path, report: Report, names: list[str], trained: list[tuple[int, Circuit]]
 ) -> None:
     (folder / CURVES).write_text(curves_csv(report, names), encoding="utf-8")
     (folder / PICTURE).write_text(curves_svg(report, names), encoding="utf-8")
     for label, circuit in trained:
-        save_model(circuit, folder / f"class-{label}.pc.safetensors")
+        save_model(circuit, folder / MODEL.format(label))

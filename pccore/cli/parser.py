@@ -237,8 +237,8 @@ def _classify(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright:
     parser.add_argument(
         "structure",
         metavar="STRUCTURE",
-        help="built for each class; or a MODEL that every class starts from, or one whose root k "
-        "is the density of class k",
+        help="built for each class; or a MODEL that every class starts from, a MODEL whose root k "
+        "is the density of class k, or a folder that -o wrote",
     )
     _data_split(parser)
     parser.add_argument(

@@ -198,3 +198,20 @@ def test_data_without_labels_have_no_classes():
     strange = show(model=small_model("digits"), dataset="digits", classes="r-0123~r-4567")
     assert not strange.exception
     assert any("do not belong together" in one.value for one in strange.warning)
+
+
+def test_a_reloaded_page_keeps_the_classes_alive():
+    """Its session has another token: what the link names is looked at by somebody."""
+
+    def watching() -> None:
+        import streamlit as st
+
+        from pc_workbench import session, state
+
+        state.sync()
+        st.text(session.owns_jobs())
+
+    at = AppTest.from_function(watching)
+    assert at.run().text[0].value == "False"
+    at.query_params["classes"] = "r-0123~r-4567"
+    assert at.run().text[0].value == "True"

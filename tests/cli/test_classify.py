@@ -40,6 +40,11 @@ def test_a_structure_is_trained_for_each_class(run: Run, folder: Path) -> None:
     assert (folder / "out" / "precision-recall.svg").read_text().startswith("<?xml")
     models = [load_model(folder / "out" / f"class-{k}.pc.safetensors") for k in (0, 1)]
     assert all(len(model.variables) == 4 for model in models)
+    again = run("classify", "out", "--data", data, "--json").json
+    assert again["method"] is None and again["areas"] == found["areas"]
+    (folder / "out" / "class-1.pc.safetensors").unlink()
+    assert_one_line(run("classify", "out", "--data", data), "class-1.pc.safetensors")
+    assert_one_line(run("classify", "out", "--data", data, "--set", "epochs=1"), "nothing to --set")
 
 
 def test_a_model_can_be_the_start_of_every_class(run: Run, folder: Path) -> None:
