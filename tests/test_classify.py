@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 from xml.etree import ElementTree
 
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from pccore import classify
 from pccore.build import bernoulli, circuit, indicator
 from pccore.classify import Classifier, assess, fit_classes, log_ratios, precision_recall
+from pccore.classify.chart import steps
 from pccore.datasets import Dataset, load
 from pccore.datasets.labels import labelled, only
 from pccore.errors import DataError, PropertyError
@@ -93,6 +95,19 @@ def test_the_area_is_average_precision(seed: int) -> None:
     assert curve.area == pytest.approx(at[ranked].mean())
     assert (curve.precision[-1], curve.recall[-1]) == (1.0, 0.0)
     assert len(curve.precision) == len(curve.recall) == len(curve.thresholds) + 1
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 10_000))
+def test_what_is_drawn_has_the_area_that_is_told(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    curve = precision_recall(np.round(rng.normal(size=60), 1), rng.random(60) < 0.3)
+    if curve is None:
+        return
+    points = steps(curve)
+    area = sum((b[0] - a[0]) * b[1] for a, b in itertools.pairwise(points))
+    assert area == pytest.approx(curve.area)
+    assert (points[0][0], points[-1][0]) == (0.0, 1.0)
 
 
 def test_roots_of_one_circuit_are_as_good_as_circuits_of_their_own() -> None:

@@ -50,8 +50,10 @@ def table(report: Report, names: Sequence[str]) -> list[dict[str, Any]]:
             {
                 "class": name,
                 "rows": rows,
-                "area": None if curve is None else curve.area,
-                "recognised": report.confusion[number, number] / rows if rows else None,
+                "area": None if curve is None else round(curve.area, 4),
+                "recognised": round(int(report.confusion[number, number]) / rows, 3)
+                if rows
+                else None,
                 "taken for": f"{names[worst]} ({mistakes[worst]})" if mistakes[worst] else "",
             }
         )

@@ -99,5 +99,6 @@ def steps(curve: Curve) -> list[tuple[float, float]]:
     points = list(zip(recall[kept].tolist(), precision[kept].tolist(), strict=True))
     found: list[tuple[float, float]] = []
     for (before, _), (after, value) in itertools.pairwise(points):
-        found += [(before, value), (after, value)]
+        if after > before:  # elsewhere precision falls without a row of the class: no area
+            found += [(before, value), (after, value)]
     return found
