@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
@@ -23,17 +23,23 @@ def chosen(field: str, cls: type) -> dict[str, str]:
 
 
 def widgets(
-    field: str, cls: type, names: Sequence[str], problem: OptionError | None = None
+    field: str,
+    cls: type,
+    names: Sequence[str],
+    problem: OptionError | None = None,
+    *,
+    explain: bool = False,
 ) -> None:
     """One widget for each named option of `cls`, in the column of the caller.
 
     field: of the state, holds (name, text) pairs. problem: shown below the option it is about.
+    explain: the help stands beside the name, and not in a bubble.
     """
     given = dict(getattr(state.get(), field))
     infos = {info.name: info for info in describe(cls)}
     for info in (infos[name] for name in names):
         text = given.get(info.name)
-        _widget(field, info, _value(cls, info, text), text)
+        _widget(field, info, _value(cls, info, text), text, explain)
         if problem is not None and concerns(problem, info.name):
             st.caption(f":red[{errors.sentence(problem)}]")
 
@@ -43,12 +49,14 @@ def concerns(problem: OptionError, name: str) -> bool:
     return problem.where == name or f"option {name!r}" in problem.message
 
 
-def _widget(field: str, info: OptionInfo, value: Any, text: str | None) -> None:
+def _widget(field: str, info: OptionInfo, value: Any, text: str | None, explain: bool) -> None:
     key = f"pcw_{field}_{info.name}"
     label = info.name.replace("_", " ").capitalize()
+    if explain:
+        label = f"{label} :gray[:small[{errors.plain(info.help)}]]"
     common: dict[str, Any] = {
         "key": key,
-        "help": errors.plain(info.help[:1].upper() + info.help[1:]),
+        "help": None if explain else errors.plain(info.help[:1].upper() + info.help[1:]),
         "on_change": _changed,
         "args": (field, info, key),
     }
@@ -131,9 +139,15 @@ def _changed(field: str, info: OptionInfo, key: str) -> None:
         st.toast(f"{info.name} cannot be that.")
 
 
-def show_code(python: str, command: str, *, label: str = "Show code") -> None:
+def show_code(
+    python: str,
+    command: str,
+    *,
+    label: str = "Show code",
+    width: Literal["stretch", "content"] = "stretch",
+) -> None:
     """A popover with the same action for Python and for the command line."""
-    with st.popover(label, width="stretch"):
+    with st.popover(label, width=width):
         st.caption("Command line")
         st.code(command, language="bash", wrap_lines=True)
         st.caption("Python")

@@ -100,8 +100,9 @@ class Registry:
         method_options: object = None,
         train_options: TrainOptions | None = None,
         title: str = "",
+        label: int | None = None,
     ) -> str:
-        """Queue a run and return its id, which cannot be guessed.
+        """Queue a run and return its id, which cannot be guessed. label: of the only class.
 
         Raises what `pccore.learn.prepare_run` raises; nothing was written then.
         """
@@ -109,6 +110,7 @@ class Registry:
         prepare_run(
             self.folder / run, circuit, dataset, model=model, data=data, method=method,
             method_options=method_options, train_options=train_options, threads=1, title=title,
+            label=label,
         )  # fmt: skip
         self._enqueue(run, owner)
         return run

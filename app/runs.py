@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
@@ -10,29 +9,59 @@ import streamlit as st
 from pc_workbench import errors, jobs, state, store
 from pc_workbench.jobs import JobView
 from pc_workbench.views import curves
+from pc_workbench.views.curves import Story
 from pccore.errors import PCError, PropertyError, RunError
 from pccore.graph import Circuit
-from pccore.learn import RunConfig, check_trainable
-from pccore.learn.directory import METRICS
+from pccore.learn import Look, RunConfig, check_trainable
+from pccore.learn.directory import LOOK, METRICS
 
-_TAIL = "pcw_tail"
+_TAILS, _LOOKS = "pcw_tails", "pcw_looks"
+#: Runs whose story, and whose look, a session remembers.
+_REMEMBERED = 8
 
 
-def events(view: JobView) -> Mapping[int, Mapping[str, Any]]:
-    """The epochs of a run so far, by number."""
+def story(view: JobView) -> Story:
+    """What a run told so far; read on from where the last look ended."""
     directory = jobs.registry().directory(view.id)
-    run, offset, known = st.session_state.get(_TAIL, ("", 0, {}))
+    tails: dict[str, tuple[int, Story]] = st.session_state.setdefault(_TAILS, {})
+    offset, known = tails.pop(view.id, (0, Story()))
     try:
         length = (directory.path / METRICS).stat().st_size
     except OSError:
         length = 0
     # A resumed run rewrites the file up to its checkpoint: then from the start.
-    if run != view.id or length < offset or view.state in ("queued", "starting"):
-        offset, known = 0, {}
+    if length < offset or view.state in ("queued", "starting"):
+        offset, known = 0, Story()
     fresh, offset = directory.metrics(offset)
     known = curves.merge(known, fresh)
-    st.session_state[_TAIL] = (view.id, offset, known)
+    _remember(tails, view.id, (offset, known))
     return known
+
+
+def look(run: str) -> Look | None:
+    """The last look at a run's model, None where there is none. Raises RunError."""
+    directory = jobs.registry().directory(run)
+    looks: dict[str, tuple[float, Look | None]] = st.session_state.setdefault(_LOOKS, {})
+    try:
+        stamp = (directory.path / LOOK).stat().st_mtime
+    except OSError:
+        return None
+    known = looks.pop(run, None)
+    found = known if known is not None and known[0] == stamp else (stamp, directory.look())
+    _remember(looks, run, found)
+    return found[1]
+
+
+def _remember(kept: dict[str, Any], run: str, value: Any) -> None:
+    """Keep a value as the newest of a few."""
+    kept[run] = value
+    for old in list(kept)[:-_REMEMBERED]:
+        del kept[old]
+
+
+def label(config: RunConfig) -> str:
+    """A run in a few words: its method and model, as plain text."""
+    return f"{config.method}, {errors.short(config.title or config.model, 28)}"
 
 
 def use_best(run: str) -> str:

@@ -20,15 +20,20 @@ def token() -> str:
 
 
 def owns_jobs() -> bool:
-    """Whether this session has jobs, or looks at a run."""
-    return bool(state.get().run) or bool(_jobs_loaded() and _registry().owned(token()))
+    """Whether this session has jobs, or looks at runs."""
+    return bool(_watched()) or bool(_jobs_loaded() and _registry().owned(token()))
 
 
 def beat() -> None:
     """Say that somebody still looks at this session's jobs."""
     if _jobs_loaded():
-        run = state.get().run
-        _registry().beat(token(), [run] if run else [])
+        _registry().beat(token(), _watched())
+
+
+def _watched() -> tuple[str, ...]:
+    """The runs that the link names: after a reload they belong to no session that is there."""
+    now = state.get()
+    return (*((now.run,) if now.run else ()), *now.classes)
 
 
 def _jobs_loaded() -> bool:

@@ -45,7 +45,9 @@ class AppState:
     split, image: a row of the data. mask: `pack_mask` of the hidden pixels. seed, method: of a
     query. view: ids of the expanded parts of the graph; unit: the selected one. evidence: as
     `pccore query --evidence` takes it. structure, options: choices on Build; learner, training:
-    on Train (options that differ from their default). run: the id of a training run. building:
+    on Train (options that differ from their default). run: the id of a training run; beside: of
+    those whose curves are drawn as well; axis: of these curves; classes: runs that each
+    learn one class. building:
     how Build makes a circuit; notation: of the text beside the drawing. soft: variable and
     likelihoods; hidden: unit and the name given to its hidden variable, with `=2` behind it where
     child 2 is observed; pass_, step: what is stepped through and how far (0: all of it); scale: of
@@ -70,6 +72,9 @@ class AppState:
     learner: str = _field("online-em", codec.text(r"[a-z][a-z0-9_\-]{0,39}", 40))
     training: tuple[tuple[str, str], ...] = _field((), codec.pairs(40))
     run: str = _field("", codec.text(_IDENTIFIER, 80))
+    beside: tuple[str, ...] = _field((), codec.items(_IDENTIFIER, 5))
+    axis: str = _field("epoch", codec.choice("epoch", "seconds"))
+    classes: tuple[str, ...] = _field((), codec.items(_IDENTIFIER, 40))
     building: str = _field("draw", codec.choice("draw", "generate"))
     notation: str = _field("formula", codec.choice("formula", "code"))
     soft: tuple[tuple[str, str], ...] = _field((), codec.texts(40))

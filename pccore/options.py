@@ -52,7 +52,8 @@ class OptionInfo:
 
     kind: "int", "float", "bool", "str", "ints" or "floats" (tuples). optional: None is allowed.
     minimum, maximum: inclusive bounds, of each element for a tuple. choices: the allowed values
-    (of each element for a tuple), or None. step: what a slider moves by, or None.
+    (of each element for a tuple), or None. step: what a slider moves by, or None. advanced: most
+    people leave it alone, so front ends show it apart.
     """
 
     name: str
@@ -64,6 +65,7 @@ class OptionInfo:
     choices: tuple[Scalar, ...] | None
     step: float | None
     help: str
+    advanced: bool = False
 
     def allowed(self) -> str:
         """The allowed values in words, such as "an integer from 1 to 12"."""
@@ -91,6 +93,7 @@ def option(
     maximum: float | None = None,
     choices: Sequence[Scalar] | None = None,
     step: float | None = None,
+    advanced: bool = False,
 ) -> T:
     """A dataclass field with a default, bounds (inclusive) and a sentence of help.
 
@@ -103,6 +106,7 @@ def option(
         "maximum": maximum,
         "choices": None if choices is None else tuple(choices),
         "step": step,
+        "advanced": advanced,
     }
     return dataclasses.field(default=default, metadata={_METADATA: extra})
 
@@ -135,6 +139,7 @@ def describe(cls: type[Any]) -> tuple[OptionInfo, ...]:
                 choices=extra.get("choices") or literals,
                 step=extra.get("step"),
                 help=extra.get("help", ""),
+                advanced=extra.get("advanced", False),
             )
         )
     return tuple(infos)

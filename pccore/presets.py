@@ -65,6 +65,10 @@ def _hyperspn_adam(facts: Facts) -> Mapping[str, Value]:
     return {"learning_rate": 0.02, "weight_decay": 1e-3, "batch_size": 500}
 
 
+def _spn_hard_em(facts: Facts) -> Mapping[str, Value]:
+    return {"smoothing": 1.0, "memory": 1.0, "threshold": 0.1, "patience": 0}
+
+
 _PRESETS = (
     Preset("rat", "einet-paper", "Peharz et al. 2020, sec. 4.1: D = 4, R = 10, K = 10", _einet_rat),
     Preset("pd", "einet-paper", "Peharz et al. 2020, sec. 4.2: K = 40, vertical cuts", _einet_pd),
@@ -74,6 +78,13 @@ _PRESETS = (
         "einet-paper",
         "Peharz et al. 2020, sec. 4.2: step 0.5, batches of 500, 25 epochs",
         _einet_em,
+    ),
+    Preset(
+        "hard-em",
+        "spn-paper",
+        "Poon & Domingos 2011, sec. 4: add-one smoothing, all counts kept, until the mean "
+        "log-likelihood gains less than 0.1",
+        _spn_hard_em,
     ),
     Preset(
         "adam",

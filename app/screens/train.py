@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from collections.abc import Mapping
 
 import streamlit as st
 
 from pc_workbench import controls, errors, jobs, navigate, runs, session, state, store
-from pc_workbench.screens import train_run
+from pc_workbench.screens import train_classes, train_run
 from pc_workbench.views import commands
 from pccore.errors import NotFoundError, OptionError, PCError
 from pccore.learn import Method, TrainOptions, method_named, methods
-from pccore.options import parse_options
+from pccore.options import describe, parse_options
+from pccore.presets import Facts, preset_options, presets
 
-FURTHER = frozenset({"weight_decay", "tolerance", "seed"})
+#: What the choice of settings says besides the names of presets.
+DEFAULTS, OWN = "defaults", "your own"
 _REFUSED = "pcw_train_refused"
+_PRESET = "pcw_train_preset"
 
 
 def page() -> None:
@@ -26,6 +29,7 @@ def page() -> None:
     side, right = st.columns([4, 8], gap="large")
     with side.container(gap="small"):
         method = _method()
+        _settings(method)
         problem = _options(method)
     ready = False
     with right, errors.boundary():
@@ -50,6 +54,8 @@ def page() -> None:
             controls.show_code(*commands.train(model, now.dataset, method.name, mine, shared))
     action.button("Start", type="primary", width="stretch", disabled=not ready, on_click=_start)
     with errors.boundary():
+        own, common = _parsed(method) if ready else (None, None)
+        train_classes.show(method.name, own, common)
         train_run.earlier()
 
 
@@ -70,22 +76,67 @@ def _method() -> Method:
     return method
 
 
+def _settings(method: Method) -> None:
+    """The published settings of a method, where there are any; choosing one sets the options."""
+    known = presets(method.name)
+    if not known:
+        return
+    given = {**controls.chosen("training", method.options),
+             **controls.chosen("training", TrainOptions)}  # fmt: skip
+    current = DEFAULTS if not given else OWN
+    for name in known:
+        if _texts(method.name, name) == given:
+            current = name
+    choices = [DEFAULTS, *known, *([OWN] if current == OWN else [])]
+    st.session_state[_PRESET] = current
+    st.selectbox(
+        "Settings",
+        choices,
+        key=_PRESET,
+        format_func=lambda name: known[name].name if name in known else name.capitalize(),
+        on_change=_preset,
+        args=(method.name,),
+    )
+    if current in known:
+        st.caption(errors.plain(known[current].source))
+
+
+def _texts(method: str, name: str) -> dict[str, str]:
+    """The options of a preset that differ from their defaults, as the link has them."""
+    kinds = (method_named(method).options, TrainOptions)
+    defaults = {info.name: info.default for kind in kinds for info in describe(kind)}
+    found = preset_options(method, name, Facts(0))
+    return {key: str(value) for key, value in found.items() if value != defaults.get(key)}
+
+
+def _preset(method: str) -> None:
+    chosen = st.session_state[_PRESET]
+    if chosen != OWN:
+        given: Mapping[str, str] = {} if chosen == DEFAULTS else _texts(method, chosen)
+        state.update(training=tuple(given.items()))
+
+
 def _options(method: Method) -> OptionError | None:
-    """The widgets; returns what is wrong with the options."""
+    """The widgets, those that matter first; returns what is wrong with the options."""
     problem = None
     try:
         _parsed(method)
     except OptionError as error:
         problem = error
-    own = [field.name for field in fields(method.options)]
-    shared = [field.name for field in fields(TrainOptions)]
-    if method.name == "em":
-        shared.remove("batch_size")  # its batch is the whole data
-    for cls, names in ((TrainOptions, shared), (method.options, own)):
-        controls.widgets("training", cls, [n for n in names if n not in FURTHER], problem)
+    batches = bool(getattr(method.make, "mini_batch", True))
+    kinds = (TrainOptions, method.options)
+    infos = [(cls, info) for cls in kinds for info in describe(cls)]
+    # A method whose batch is the whole data has no use for their size.
+    infos = [(cls, info) for cls, info in infos if batches or info.name != "batch_size"]
+
+    def show(advanced: bool) -> None:
+        for cls in kinds:
+            names = [i.name for kind, i in infos if kind is cls and i.advanced is advanced]
+            controls.widgets("training", cls, names, problem, explain=True)
+
+    show(False)
     with st.expander("More options"):
-        for cls, names in ((TrainOptions, shared), (method.options, own)):
-            controls.widgets("training", cls, [n for n in names if n in FURTHER], problem)
+        show(True)
     return problem
 
 

@@ -9,11 +9,12 @@ from typing import Any
 
 import streamlit as st
 
-from pc_workbench import errors, jobs, navigate, runs, session, state
-from pc_workbench.components import live_chart
+from pc_workbench import controls, errors, jobs, navigate, runs, session, state
 from pc_workbench.jobs import JobView
 from pc_workbench.jobs_state import LIVE, RESUMABLE
-from pc_workbench.views import curves, sizes
+from pc_workbench.screens import train_curves, train_look
+from pc_workbench.views import commands, curves, sizes
+from pc_workbench.views.curves import Story
 from pccore.errors import PCError
 
 TICK = 0.5  # seconds between looks at a run that goes on
@@ -41,7 +42,7 @@ def show(run: str) -> None:
             st.markdown(done, width="stretch")
             navigate.links("inspect", "complete")
     tick = TICK if view.state in LIVE else SLOW_TICK if view.state == "paused" else None
-    st.fragment(_live, run_every=tick)(run, view.state, title)
+    st.fragment(_live, run_every=tick)(run, view.state, title, train_curves.others(run))
 
 
 def _close() -> None:
@@ -54,8 +55,9 @@ def _gone(error: PCError) -> None:
     st.button("Close this run", on_click=_close)
 
 
-def _live(run: str, drawn: str, title: str) -> None:
-    """One look. drawn: the state when the page was drawn; its change redraws the page."""
+def _live(run: str, drawn: str, title: str, others: Mapping[str, str]) -> None:
+    """One look. drawn: the state when the page was drawn; its change redraws the page. others:
+    runs to compare with."""
     with errors.boundary():
         try:
             view = jobs.registry().view(run)
@@ -66,21 +68,15 @@ def _live(run: str, drawn: str, title: str) -> None:
             st.rerun()
         if (view.state in LIVE, view.state == "paused") != (drawn in LIVE, drawn == "paused"):
             st.rerun()
-        events = runs.events(view)
+        story = runs.story(view)
         _headline(view, title)
-        _buttons(view, bool(curves.best(events)))
-        _scores(events)
-        live_chart(
-            curves.series(events),
-            key="pcw_train_chart",
-            x_label="epoch",
-            y_label="log-likelihood (nats per row)",
-            best=curves.best(events),
-            height=300,
-            running=view.state in LIVE,
-        )
-        if view.state not in LIVE and events:
-            _numbers(run, events)
+        _buttons(view, bool(curves.best(story)))
+        _scores(story)
+        train_curves.choices(others)
+        train_curves.chart(story, view.state in LIVE)
+        train_look.show(run, view.state == "finished")
+        if view.state not in LIVE and story.epochs:
+            train_curves.numbers(run, story)
 
 
 def _headline(view: JobView, title: str) -> None:
@@ -99,9 +95,9 @@ def _headline(view: JobView, title: str) -> None:
     st.progress(min(1.0, part), text=text if status.epochs else None)
 
 
-def _scores(events: curves.Events) -> None:
-    last = events[max(events)] if events else {}
-    best = curves.best(events)
+def _scores(story: Story) -> None:
+    last = story.epochs[max(story.epochs)] if story.epochs else {}
+    best = curves.best(story)
     for cell, (name, value) in zip(
         st.columns(3),
         {
@@ -130,6 +126,11 @@ def _buttons(view: JobView, has_model: bool) -> None:
             on_click=_use,
             args=(run,),
         )
+        controls.show_code(
+            *commands.rerun(jobs.registry().directory(run).config()),
+            label="Copy command",
+            width="content",
+        )
         if state_ == "finished" and has_model:
             early = view.status.epoch < view.status.epochs
             why = "Stopped early, as it no longer improved" if early else "Finished"
@@ -155,14 +156,6 @@ def _use(run: str) -> None:
         st.session_state[_DONE] = f"**{errors.plain(title)}** is the current model."
     except PCError as error:
         st.toast(errors.sentence(error))
-
-
-def _numbers(run: str, events: curves.Events) -> None:
-    with st.expander("Numbers"):
-        st.dataframe(curves.rows(events), hide_index=True, height=240)
-        st.download_button(
-            "Download CSV", curves.to_csv(events), f"{run}.csv", "text/csv", on_click="ignore"
-        )
 
 
 def earlier() -> None:

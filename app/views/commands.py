@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from typing import Any
+
+from pccore.learn import RunConfig, TrainOptions, method_named
+from pccore.options import describe
 
 Code = tuple[str, str]
 
@@ -24,9 +28,15 @@ def build(structure: str, dataset: str, options: Mapping[str, str]) -> Code:
 
 
 def train(
-    model: str, dataset: str, method: str, options: Mapping[str, str], shared: Mapping[str, str]
+    model: str,
+    dataset: str,
+    method: str,
+    options: Mapping[str, str],
+    shared: Mapping[str, str],
+    label: int | None = None,
 ) -> Code:
-    """(Python, command) that train a model; options are the method's, shared every method's."""
+    """(Python, command) that train a model; options are the method's, shared every method's.
+    label: of the only class that is learned from."""
     python = (
         "from pccore import datasets\n"
         "from pccore.files import load_model, save_model\n"
@@ -37,13 +47,60 @@ def train(
         f"    'runs/mine', circuit, data, model={model!r}, data={dataset!r}, method={method!r},\n"
         f"    method_options=parse_options(method_named({method!r}).options, {dict(options)!r}),\n"
         f"    train_options=parse_options(TrainOptions, {dict(shared)!r}),\n"
+        f"{'' if label is None else f'    label={label},{chr(10)}'}"
         ")\n"
         "execute(run)\n"
         "save_model(run.best(), 'trained.pc.safetensors')\n"
     )
     words = ["pccore", "train", model, "--data", dataset, "--method", method]
+    words += [] if label is None else ["--label", str(label)]
     words += [*_settings({**options, **shared}), "--run", "runs/mine"]
     return python, shlex.join([*words, "-o", "trained.pc.safetensors"])
+
+
+def classify(
+    model: str, dataset: str, method: str, options: Mapping[str, str], shared: Mapping[str, str]
+) -> Code:
+    """(Python, command) that train a model for each class and hold them against each other."""
+    python = (
+        "from pccore import datasets\n"
+        "from pccore.classify import assess, fit_classes\n"
+        "from pccore.files import load_model\n"
+        "from pccore.learn import TrainOptions, method_named\n"
+        "from pccore.options import parse_options\n\n"
+        f"circuit, data = load_model({model!r}), datasets.load({dataset!r})\n"
+        "classifier = fit_classes(\n"
+        f"    data, lambda rows: circuit, {method!r},\n"
+        f"    parse_options(method_named({method!r}).options, {dict(options)!r}),\n"
+        f"    parse_options(TrainOptions, {dict(shared)!r}),\n"
+        ")\n"
+        "report = assess(classifier, data.test, data.labels['test'])\n"
+        "print(report.accuracy, report.areas)\n"
+    )
+    words = ["pccore", "classify", model, "--data", dataset, "--method", method]
+    return python, shlex.join([*words, *_settings({**options, **shared}), "-o", "classes"])
+
+
+def rerun(config: RunConfig) -> Code:
+    """(Python, command) that do a run once more; options at their defaults are left out."""
+
+    def changed(cls: type, given: Mapping[str, Any]) -> dict[str, str]:
+        infos = {info.name: info.default for info in describe(cls)}
+        return {
+            name: _text(value)
+            for name, value in given.items()
+            if name in infos and _text(value) != _text(infos[name])
+        }
+
+    options = changed(method_named(config.method).options, config.method_options)
+    shared = changed(TrainOptions, config.train_options)
+    return train(config.model, config.data, config.method, options, shared, config.label)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _settings(options: Mapping[str, str]) -> list[str]:

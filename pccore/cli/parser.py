@@ -65,7 +65,9 @@ def make_parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"pccore {__version__}")
     _common(parser, False)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for declare in (_models, _build, _train, _mixture, _eval, _query, _complete, _tools):
+    for declare in (
+        _models, _build, _train, _mixture, _eval, _query, _complete, _classify, _tools,
+    ):  # fmt: skip
         declare(commands)
     return parser
 
@@ -176,6 +178,9 @@ def _train(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ig
         "--resume", action="store_true", help="continue the run in DIR, or begin it there"
     )
     parser.add_argument("--title", default="", help="a name for the run")
+    parser.add_argument(
+        "--label", type=whole(0, 2**31), metavar="K", help="learn from the rows of class K alone"
+    )
     _settings(parser)
     _computing(parser, None)
     _output(parser)
@@ -285,6 +290,37 @@ def _complete(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright:
     )
     parser.add_argument(
         "--table", metavar="FILE.csv", help="write the scores of every image and method"
+    )
+    _computing(parser)
+    _precision(parser)
+
+
+def _classify(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ignore[reportPrivateUsage]
+    parser = _command(
+        commands,
+        "classify",
+        "classifying:classify",
+        "one circuit for each class of labelled data, each class against the rest",
+    )
+    parser.add_argument(
+        "structure",
+        metavar="STRUCTURE",
+        help="built for each class; or a MODEL that every class starts from, a MODEL whose root k "
+        "is the density of class k, or a folder that -o wrote",
+    )
+    _data_split(parser)
+    parser.add_argument(
+        "--method", metavar="M", default="online-em", help="see train --list (default: online-em)"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="an option of the structure, the method or the training, repeatable",
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="DIR", help="write the models and the precision-recall curves"
     )
     _computing(parser)
     _precision(parser)

@@ -26,6 +26,7 @@ from pccore.cli.support import (
     required,
 )
 from pccore.datasets import Dataset, load, parse_reference
+from pccore.datasets.labels import only
 from pccore.errors import OptionError, RunError
 from pccore.files import load_model, save_model
 from pccore.learn import (
@@ -44,7 +45,7 @@ from pccore.options import describe, parse_assignments, parse_options, to_dict
 from pccore.presets import Facts, Value, preset_options
 
 #: The options that a resumed run may change: when to stop.
-FLEXIBLE = frozenset({"epochs", "patience", "tolerance"})
+FLEXIBLE = frozenset({"epochs", "patience", "tolerance", "threshold"})
 
 #: Seconds without a sign of life after which a run counts as abandoned.
 ABANDONED = 30.0
@@ -64,7 +65,8 @@ def train(options: argparse.Namespace) -> int:
         heading = f"resuming {run.path}"
     else:
         run, dataset = _begin(run, options)
-        heading = f"run {run.path}: {len(dataset.train)} training rows"
+        seen = dataset if options.label is None else only(dataset, options.label)
+        heading = f"run {run.path}: {len(seen.train)} training rows"
     watcher = Watcher(run, progress, heading)
     with _polite_interrupts(watcher):
         state = execute(run, resume=options.resume, listener=watcher.hear, data=dataset)
@@ -107,6 +109,7 @@ def _begin(run: RunDirectory, options: argparse.Namespace) -> tuple[RunDirectory
         threads=options.threads,
         memory=options.memory,
         title=options.title,
+        label=options.label,
     )
     return run, dataset
 
@@ -121,6 +124,7 @@ def _continue(run: RunDirectory, options: argparse.Namespace) -> Dataset:
         ("model", options.model, config.model),
         ("data", options.data and parse_reference(options.data)[0], config.data),
         ("method", options.method, config.method),
+        ("label", options.label, config.label),
     ):
         if asked is not None and asked != there:
             raise OptionError(

@@ -151,6 +151,20 @@ class LeafBank:
             return self._table(statistics)
         return statistics.reshape(rows, units, d, -1).transpose(1, 2)
 
+    def absolute(self, counts: Tensor) -> Tensor:
+        """Counts as they would be without a shift, in float64 where there is one: those of
+        several updates, each with a shift of its own, can be added up."""
+        if self.shift is None:
+            return counts
+        return self.family.recentred_statistics(counts.double(), -self.shift.double())
+
+    def local(self, absolute: Tensor) -> Tensor:
+        """What `absolute` came from, at the current shift."""
+        if self.shift is None:
+            return absolute
+        moved = self.family.recentred_statistics(absolute, self.shift.double())
+        return moved.to(self.values.dtype)
+
     def m_step(self, counts: Tensor, pseudocount: float) -> Tensor:
         """The family's update; entries that no sample reached keep their parameters."""
         return self._m_step(counts, pseudocount, self.values)

@@ -81,7 +81,8 @@ class WeightBank:
 
     def add_counts(self, statistics: Tensor, counts: Tensor) -> None:
         """Counts over weight; an edge of weight zero has none."""
-        statistics += torch.where(self.linear > 0, counts / self.linear, 0.0)
+        tiny = torch.finfo(self.linear.dtype).tiny
+        statistics += torch.where(self.linear > 0, counts / self.linear.clamp_min(tiny), 0.0)
 
     def m_step(self, counts: Tensor, pseudocount: float) -> Tensor:
         """Normalised counts, the pseudocount spread over a sum's edges.

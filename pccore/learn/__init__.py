@@ -4,6 +4,7 @@ from pccore.learn.base import Learner, Method, method_named, methods
 from pccore.learn.directory import RunConfig, RunDirectory, Status, find_runs
 from pccore.learn.events import Epoch, Event, Finished, Step
 from pccore.learn.mixture import Mixture, MixtureOptions, Recipe, Trial, divide, train_mixture
+from pccore.learn.look import Health, Look, health_of
 from pccore.learn.run import check_trainable, execute, prepare_run
 from pccore.learn.trainer import Trainer, TrainOptions
 
@@ -11,7 +12,9 @@ __all__ = [
     "Epoch",
     "Event",
     "Finished",
+    "Health",
     "Learner",
+    "Look",
     "Method",
     "Mixture",
     "MixtureOptions",
@@ -27,6 +30,7 @@ __all__ = [
     "divide",
     "execute",
     "find_runs",
+    "health_of",
     "method_named",
     "methods",
     "prepare_run",

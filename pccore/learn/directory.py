@@ -5,6 +5,7 @@ initial.pc.safetensors    the circuit that training started from
 metrics.jsonl             one event a line, appended
 checkpoint.safetensors    parameters, learner state and progress; replaced by rename
 best.pc.safetensors       the best circuit so far, an ordinary model file
+look.safetensors          samples, the mean and the health of a recent model (see `look`)
 status.json               state, heartbeat, process, last progress
 control.json              what the user wants: run, pause or stop
 lock                      held by the process that runs it
@@ -29,6 +30,7 @@ from pccore.errors import RunError
 from pccore.files import load_model, save_model
 from pccore.files.atomic import write_atomically
 from pccore.graph import Circuit
+from pccore.learn.look import Look, restored
 
 State = Literal["queued", "running", "paused", "stopped", "finished", "failed"]
 Command = Literal["run", "pause", "stop"]
@@ -41,6 +43,7 @@ INITIAL = "initial.pc.safetensors"
 METRICS = "metrics.jsonl"
 CHECKPOINT = "checkpoint.safetensors"
 BEST = "best.pc.safetensors"
+LOOK = "look.safetensors"
 STATUS = "status.json"
 CONTROL = "control.json"
 LOCK = "lock"
@@ -56,6 +59,7 @@ class RunConfig:
     model, data: as the user named them (the circuit itself is in the directory).
     method_options, train_options: as `pccore.options.to_dict` gives them.
     environment: versions and machine, for the record. memory: bytes for the buffers of a pass.
+    label: of the class whose rows alone are learned from, None for all rows.
     """
 
     model: str
@@ -69,6 +73,7 @@ class RunConfig:
     title: str = ""
     data_fingerprint: str = ""
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    label: int | None = None
     version: int = 1
 
 
@@ -189,21 +194,27 @@ class RunDirectory:
 
     def write_checkpoint(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
         """Replace the checkpoint in one step: a crash leaves the old or the new one."""
-        contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
-        data = save(contiguous, {"progress": json.dumps(dict(numbers))})
-        self._write(CHECKPOINT, data)
+        self._write_tensors(CHECKPOINT, tensors, numbers)
 
     def read_checkpoint(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """(tensors, numbers), or None if there is none. Raises RunError if it is damaged."""
-        path = self.path / CHECKPOINT
-        if not path.exists():
+        return self._read_tensors(CHECKPOINT)
+
+    # -- looks ---------------------------------------------------------------------------
+
+    def write_look(self, look: Look) -> None:
+        """Replace the last look."""
+        self._write_tensors(LOOK, look.tensors(), look.facts())
+
+    def look(self) -> Look | None:
+        """The last look, None where there is none. Raises RunError if it is damaged."""
+        found = self._read_tensors(LOOK)
+        if found is None:
             return None
         try:
-            with safe_open(path, framework="pt") as file:
-                numbers = json.loads((file.metadata() or {})["progress"])
-                return {name: file.get_tensor(name) for name in file.keys()}, numbers  # noqa: SIM118
-        except (SafetensorError, KeyError, ValueError, OSError) as error:
-            raise RunError(f"{CHECKPOINT} cannot be read: {error}", where=str(self.path)) from None
+            return restored(*found)
+        except (TypeError, ValueError):  # DataError is a ValueError
+            raise RunError(f"{LOOK} is damaged", where=str(self.path)) from None
 
     # -- status and control --------------------------------------------------------------
 
@@ -265,6 +276,23 @@ class RunDirectory:
             stream.write(data)
 
         write_atomically(self.path / name, write)
+
+    def _write_tensors(
+        self, name: str, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]
+    ) -> None:
+        contiguous = {key: tensor.contiguous() for key, tensor in tensors.items()}
+        self._write(name, save(contiguous, {"progress": json.dumps(dict(facts))}))
+
+    def _read_tensors(self, name: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+        path = self.path / name
+        if not path.exists():
+            return None
+        try:
+            with safe_open(path, framework="pt") as file:
+                facts = json.loads((file.metadata() or {})["progress"])
+                return {key: file.get_tensor(key) for key in file.keys()}, facts  # noqa: SIM118
+        except (SafetensorError, KeyError, ValueError, OSError) as error:
+            raise RunError(f"{name} cannot be read: {error}", where=str(self.path)) from None
 
     def _write_json(self, name: str, fields: Mapping[str, Any]) -> None:
         self._write(name, json.dumps(_finite(fields), indent=1).encode())

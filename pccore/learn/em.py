@@ -34,7 +34,10 @@ class OnlineEMOptions:
     """Options of stochastic EM."""
 
     step: float = option(
-        0.1, help="step size: how far each batch moves the parameters", minimum=1e-4, maximum=1.0
+        0.1,
+        help="how far each batch moves the parameters towards its own",
+        minimum=1e-4,
+        maximum=1.0,
     )
     pseudocount: float = option(
         1.0, help="prior observations for each unit's parameters", minimum=0.0, maximum=100.0
@@ -44,6 +47,7 @@ class OnlineEMOptions:
         help="the step shrinks by this factor after each epoch; 1: it stays",
         minimum=0.5,
         maximum=1.0,
+        advanced=True,
     )
 
 

@@ -47,9 +47,26 @@ class Finished:
     best_log_likelihood: float
 
 
+@dataclass(frozen=True)
+class Paused:
+    """The run waits, as it was asked to; epoch: the last finished one."""
+
+    epoch: int
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """The run goes on after a pause, or in another process; epoch: the last finished one."""
+
+    epoch: int
+
+
+#: What a trainer yields.
 Event = Step | Epoch | Finished
+#: What happens to a run besides.
+Mark = Paused | Resumed
 
 
-def to_dict(event: Event) -> dict[str, str | int | float | bool | None]:
+def to_dict(event: Event | Mark) -> dict[str, str | int | float | bool | None]:
     """JSON form with the event's name under "event"."""
     return {"event": type(event).__name__.lower(), **asdict(event)}

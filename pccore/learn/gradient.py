@@ -24,7 +24,11 @@ class AdamOptions:
 
     learning_rate: float = option(0.03, help="Adam's step size", minimum=1e-6, maximum=1.0)
     weight_decay: float = option(
-        0.0, help="pull of the unconstrained parameters towards 0", minimum=0.0, maximum=1.0
+        0.0,
+        help="pull of the unconstrained parameters towards 0",
+        minimum=0.0,
+        maximum=1.0,
+        advanced=True,
     )
 
 

@@ -6,6 +6,7 @@ batch, are the weights. Unlike gradients and soft counts they do not fade with t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -14,9 +15,12 @@ import torch
 from torch import Tensor
 
 from pccore.compile import Program
-from pccore.compile.banks import LeafBank
+from pccore.compile.banks import Bank, LeafBank
 from pccore.learn.base import BatchResult, Learner, Method
 from pccore.options import option
+
+#: Counts below this are what is left of forgotten ones: they make no edge a winner.
+FORGOTTEN = 1e-3
 
 
 @dataclass(frozen=True)
@@ -42,11 +46,16 @@ class HardEMOptions:
         help="share of the counts kept from one epoch to the next; 1: all of them, as in the paper",
         minimum=0.0,
         maximum=1.0,
+        advanced=True,
     )
     pseudocount: float = option(
-        1.0, help="prior observations for each leaf's parameters", minimum=0.0, maximum=100.0
+        1.0,
+        help="prior observations for each leaf's parameters",
+        minimum=0.0,
+        maximum=100.0,
+        advanced=True,
     )
-    leaves: bool = option(True, help="whether the leaves learn, or the weights only")
+    leaves: bool = option(True, help="whether the leaves learn, or the weights only", advanced=True)
 
 
 class HardEM(Learner):
@@ -57,7 +66,7 @@ class HardEM(Learner):
         self.options = options
         self._statistics = program.zero_statistics()
         self._counts = [
-            torch.zeros_like(bank.counts(given))
+            torch.zeros_like(_counts(bank, given))
             for bank, given in zip(program.banks, self._statistics, strict=True)
         ]
 
@@ -71,21 +80,21 @@ class HardEM(Learner):
         ):
             if not bank.trainable:
                 continue
-            counts += bank.counts(statistics)
-            if isinstance(bank, LeafBank):
-                if self.options.leaves:
-                    bank.set(bank.m_step(counts, self.options.pseudocount))
-            else:
-                bank.set(bank.m_step(self._smoothed(counts), 0.0))
+            counts += _counts(bank, statistics)
+            if not isinstance(bank, LeafBank):
+                reached = bank.totals(counts) > FORGOTTEN
+                shares = bank.m_step(self._smoothed(counts), 0.0)
+                # A sum that no row reaches keeps its weights: made even, sums would be twins.
+                bank.set(torch.where(reached, shares, bank.values))
+            elif self.options.leaves:
+                bank.set(bank.m_step(bank.local(counts), self.options.pseudocount))
         return result
 
     def _smoothed(self, counts: Tensor) -> Tensor:
         """Counts with the smoothing of their edges; the L0 prior discounts it where none won."""
         o = self.options
-        # What is left of forgotten counts does not make an edge a winner.
-        won = counts > 1e-3
-        unused = o.smoothing * torch.exp(torch.tensor(-o.sparsity)).item()
-        return counts + torch.where(won, o.smoothing, unused)
+        unused = o.smoothing * math.exp(-o.sparsity)
+        return counts + torch.where(counts > FORGOTTEN, o.smoothing, unused)
 
     def end_epoch(self) -> None:
         """Forget part of the counts, which belong to older parameters."""
@@ -100,6 +109,12 @@ class HardEM(Learner):
         """Take back the counts."""
         for n, counts in enumerate(self._counts):
             counts.copy_(state[f"counts.{n}"])
+
+
+def _counts(bank: Bank, statistics: Tensor) -> Tensor:
+    """The counts of a batch in a form that those of other batches can be added to."""
+    counts = bank.counts(statistics)
+    return bank.absolute(counts) if isinstance(bank, LeafBank) else counts
 
 
 HARD_EM = Method(

@@ -23,7 +23,7 @@ from pccore.options import option
 class GradientOptions:
     """Options of plain gradient ascent."""
 
-    learning_rate: float = option(0.05, help="step along the gradient", minimum=1e-6, maximum=10.0)
+    learning_rate: float = option(0.2, help="step along the gradient", minimum=1e-6, maximum=10.0)
     weights: Literal["simplex", "free"] = option(
         "simplex",
         help="simplex: weights are projected to add up to one; free: any weights >= 0, and the "
@@ -44,21 +44,30 @@ class ProjectedGradient(Learner):
 
     def batch(self, x: Tensor) -> BatchResult:
         """One step on the mean log-likelihood of the batch."""
-        result, own = self._gradients(x, max(1, len(x)))
-        if self.options.weights == "free":
-            everything = x.new_full((1, x.shape[1]), torch.nan)
-            whole, shared = self._gradients(everything, 1)
-            possible = result.rows - result.impossible
-            own = [a if b is None or a is None else a - b for a, b in zip(own, shared, strict=True)]
-            result = BatchResult(
-                result.log_likelihood - possible * whole.log_likelihood,
-                result.rows,
-                result.impossible,
-            )
-        for bank, gradient in zip(self.program.banks, own, strict=True):
+        result, gradients = self.gradients(x)
+        for bank, gradient in zip(self.program.banks, gradients, strict=True):
             if gradient is not None:
                 self._step(bank, gradient)
         return result
+
+    def gradients(self, x: Tensor) -> tuple[BatchResult, list[Tensor | None]]:
+        """The gradient for each bank: of the mean over x [B, V] of log S(x), or of log S(x)/Z,
+        with respect to the weights, or the unconstrained parameters of leaves; None: fixed.
+
+        Weights of 0 in mixing and scalar sums have none: they stay 0.
+        """
+        result, own = self._gradients(x, max(1, len(x)))
+        if self.options.weights == "simplex":
+            return result, own
+        everything = x.new_full((1, x.shape[1]), torch.nan)
+        whole, shared = self._gradients(everything, 1)
+        # Impossible rows teach nothing, so Z must not be divided out for them either.
+        possible = result.rows - result.impossible
+        share = possible / max(1, len(x))
+        total = result.log_likelihood - possible * whole.log_likelihood
+        return BatchResult(total, result.rows, result.impossible), [
+            a if a is None or b is None else a - share * b for a, b in zip(own, shared, strict=True)
+        ]
 
     def _gradients(self, x: Tensor, rows: int) -> tuple[BatchResult, list[Tensor | None]]:
         """d mean log S / d weights, and / d unconstrained leaf parameters; None: does not learn."""

@@ -16,12 +16,14 @@ import torch
 
 from pccore import __version__
 from pccore.compile import compile_circuit
-from pccore.datasets import Dataset, check_columns, check_support, load
+from pccore.datasets import Dataset, ImageShape, check_columns, check_support, load
+from pccore.datasets.labels import only
 from pccore.errors import DataError, PCError, RunError
 from pccore.graph import Circuit
 from pccore.learn.base import method_named
 from pccore.learn.directory import RunConfig, RunDirectory, State, Status
-from pccore.learn.events import Epoch, Event, Finished, Step, to_dict
+from pccore.learn.events import Epoch, Event, Finished, Paused, Resumed, Step, to_dict
+from pccore.learn.look import Looks, look
 from pccore.learn.trainer import Snapshot, Trainer, TrainOptions
 from pccore.options import parse_options
 from pccore.options import to_dict as options_to_dict
@@ -46,14 +48,16 @@ def prepare_run(
     threads: int | None = None,
     memory: int | None = None,
     title: str = "",
+    label: int | None = None,
 ) -> RunDirectory:
     """Check everything that can be wrong, then make the run directory.
 
-    Raises PropertyError for a circuit that cannot be trained, DataError for data that does
-    not fit it, OptionError, RunError; nothing is written then.
+    label: learn from the rows of this class alone. Raises PropertyError for a circuit that cannot
+    be trained, DataError for data that does not fit it, OptionError, RunError; nothing is written
+    then.
     """
     chosen = method_named(method)
-    check_trainable(circuit, dataset)
+    check_trainable(circuit, dataset if label is None else only(dataset, label))
     config = RunConfig(
         model=model,
         data=data,
@@ -65,6 +69,7 @@ def prepare_run(
         memory=memory,
         title=title,
         data_fingerprint=dataset.fingerprint(),
+        label=label,
         environment={
             "pccore": __version__,
             "torch": torch.__version__,
@@ -119,6 +124,9 @@ class _Execution:
         self.last_checkpoint = time.monotonic()
         #: The state after the last finished epoch, until it is written.
         self.unsaved: Snapshot | None = None
+        self.looks = Looks()
+        #: How rows are images, of which people want to see samples.
+        self.image: ImageShape | None = None
         self.status = Status("running", time.time(), os.getpid())
 
     def execute(self, resume: bool, data: Dataset | None) -> State:
@@ -141,10 +149,13 @@ class _Execution:
         if checkpoint is not None and not resume:
             raise RunError("has already run", where=str(self.run.path), hint="use --resume")
         dataset = data or load(config.data)
+        self.image = dataset.image
         if config.data_fingerprint and dataset.fingerprint() != config.data_fingerprint:
             raise RunError(
                 f"the data {config.data} has changed since the run began", where=str(self.run.path)
             )
+        if config.label is not None:
+            dataset = only(dataset, config.label)
         program = compile_circuit(self.run.initial(), config.device, memory=config.memory)
         method = method_named(config.method)
         trainer = Trainer(
@@ -159,6 +170,8 @@ class _Execution:
             trainer.restore(*checkpoint)
         # Without a checkpoint the run starts over, and so do its metrics.
         self.run.keep_metrics_until(trainer.progress.epoch if checkpoint else -1)
+        if checkpoint is not None:
+            self.run.append(to_dict(Resumed(trainer.progress.epoch)))
         self.run.request("run")
         return trainer
 
@@ -170,7 +183,7 @@ class _Execution:
                 self._record(trainer, event)
                 if self.listener is not None:
                     self.listener(event)
-                if self._obey() == "stop":
+                if self._obey(trainer.progress.epoch) == "stop":
                     events.close()
                     self._save()
                     self._report("stopped")
@@ -198,6 +211,22 @@ class _Execution:
         due = time.monotonic() - self.last_checkpoint >= CHECKPOINT_EVERY
         if due or isinstance(event, Finished) or event.epoch == 0:
             self._save()
+        if isinstance(event, Finished) or self.looks.due:
+            self._look(trainer, event)
+
+    def _look(self, trainer: Trainer, event: Epoch | Finished) -> None:
+        """Leave a look at the current parameters, at the end at the best, in the directory."""
+        start = time.monotonic()
+        rows = trainer.train if trainer.valid is None else trainer.valid
+        # A full disk or memory must not end a run for the sake of a picture.
+        with contextlib.suppress(OSError, MemoryError, torch.OutOfMemoryError, PCError):
+            epoch = trainer.progress.epoch
+            if isinstance(event, Finished) and event.best_epoch != epoch:
+                # The state is saved: the program is free to show what the run has come to.
+                trainer.program.load(trainer.best_params)
+                epoch = event.best_epoch
+            self.run.write_look(look(trainer.program, rows, epoch, self.image))
+        self.looks.took(time.monotonic() - start)
 
     def _save(self) -> None:
         """Write the state after the last finished epoch, unless that has been done."""
@@ -206,15 +235,19 @@ class _Execution:
             self.unsaved = None
             self.last_checkpoint = time.monotonic()
 
-    def _obey(self) -> str:
-        """Read the control file, waiting here while the run is paused."""
+    def _obey(self, epoch: int) -> str:
+        """Read the control file, waiting here while the run is paused after this epoch."""
         command = self.run.requested()
-        if command == "pause":
+        paused = command == "pause"
+        if paused:
             self._save()
+            self.run.append(to_dict(Paused(epoch)))
         while command == "pause":
             self._report("paused", throttle=self.status.state == "paused")
             time.sleep(0.05)
             command = self.run.requested()
+        if paused and command == "run":
+            self.run.append(to_dict(Resumed(epoch)))
         return command
 
     def _report(

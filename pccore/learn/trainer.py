@@ -48,14 +48,16 @@ class TrainOptions:
         help="smallest gain of the log-likelihood that counts as better",
         minimum=0.0,
         maximum=10.0,
+        advanced=True,
     )
     threshold: float = option(
         0.0,
         help="stop when an epoch raises the training log-likelihood by less than this; 0 = never",
         minimum=0.0,
         maximum=10.0,
+        advanced=True,
     )
-    seed: int = option(0, help="seed of the shuffling", minimum=0, maximum=2**31 - 1)
+    seed: int = option(0, help="seed of the shuffling", minimum=0, maximum=2**31 - 1, advanced=True)
 
 
 @dataclass
@@ -63,12 +65,14 @@ class Progress:
     """Where a run stands: what a checkpoint needs besides parameters and learner state.
 
     epoch: the last finished one; -1 before the untrained model has been scored. train: its
-    training score; gain: how much better that is than the one before.
+    training score; gain: how much better that is than the one before. best_impossible: rows of
+    probability zero among those that were scored for the best.
     """
 
     epoch: int = -1
     best_epoch: int = 0
     best: float = -float("inf")
+    best_impossible: int = 2**62
     last_better_epoch: int = 0
     last_better: float = -float("inf")
     train: float = -float("inf")
@@ -174,14 +178,18 @@ class Trainer:
 
     def _end_of_epoch(self, train: float, impossible: int, seconds: float) -> Epoch:
         p = self.progress
-        valid = self.mean_log_likelihood(self.valid)[0] if self.valid is not None else None
+        valid, excluded = None, impossible
+        if self.valid is not None:
+            valid, excluded = self.mean_log_likelihood(self.valid)
         score = train if valid is None else valid
         p.gain, p.train = train - p.train, train
-        best = score > p.best
+        # Likelihoods are of the possible rows: who excludes a row must not look better for it.
+        fewer = excluded < p.best_impossible and score > -float("inf")
+        best = fewer or (excluded == p.best_impossible and score > p.best)
         if best:
-            p.best, p.best_epoch = score, p.epoch
+            p.best, p.best_epoch, p.best_impossible = score, p.epoch, excluded
             self.best_params = self.program.params
-        if score > p.last_better + self.options.tolerance:
+        if fewer or (best and score > p.last_better + self.options.tolerance):
             p.last_better, p.last_better_epoch = score, p.epoch
         return Epoch(p.epoch, train, valid, seconds, best, impossible)
 
@@ -218,6 +226,7 @@ class Trainer:
             epoch=int(numbers["epoch"]),
             best_epoch=int(numbers["best_epoch"]),
             best=float(numbers["best"]),
+            best_impossible=int(numbers.get("best_impossible", 2**62)),
             last_better_epoch=int(numbers["last_better_epoch"]),
             last_better=float(numbers["last_better"]),
             train=float(numbers.get("train", -float("inf"))),

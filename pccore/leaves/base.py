@@ -209,6 +209,13 @@ class LeafFamily(ABC):
         """
         return None
 
+    def recentred_statistics(self, statistics: Tensor, shift: Tensor) -> Tensor:
+        """Summed statistics [..., S] of x - shift [...] from those of x.
+
+        Only for families that `recentred` has an answer for.
+        """
+        raise NotImplementedError
+
     def to_dict(self) -> dict[str, str | int | float | bool]:
         """Name and hyperparameters, as the files store them."""
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}

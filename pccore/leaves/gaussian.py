@@ -139,3 +139,10 @@ class Gaussian(LeafFamily):
     def recentred(self, params: Tensor, shift: Tensor) -> Tensor:
         """The same variance with the mean moved by -shift."""
         return torch.stack((params[..., 0] - shift, params[..., 1]), -1)
+
+    def recentred_statistics(self, statistics: Tensor, shift: Tensor) -> Tensor:
+        """(n, sum x, sum x^2) of x - shift."""
+        count, first, second = statistics.unbind(-1)
+        moved = first - count * shift
+        squares = second - shift * (first + moved)
+        return torch.stack((count.expand_as(moved), moved, squares), -1)

@@ -361,3 +361,6 @@ def test_recentring(family: LeafFamily):
     values, _ = grid(family, params)
     x = values[:, None, None]
     assert torch.allclose(family.log_prob(x - shift, moved), family.log_prob(x, params))
+    statistics = family.sufficient_statistics(x).sum(0)
+    expected = family.sufficient_statistics(x - shift).sum(0)
+    assert torch.allclose(family.recentred_statistics(statistics, shift), expected)

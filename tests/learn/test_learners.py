@@ -20,6 +20,16 @@ from pccore.learn.gradient import AdamLearner, AdamOptions
 from pccore.queries import log_likelihood, sample
 from tests.strategies import random_circuit
 
+METHODS = tuple(sorted(methods()))
+#: The methods that have a prior which can be taken away.
+WITH_PRIOR = ("em", "online-em", "hard-em")
+
+
+def without_prior(method: str) -> object:
+    """Options of a method, with nothing added to what the data say."""
+    options = method_named(method).options
+    return options(pseudocount=0.0) if method in WITH_PRIOR else options()
+
 
 def data_for(model: Circuit, seed: int, rows: int = 40, missing: float = 0.2) -> np.ndarray:
     """Samples of a related model, with holes."""
@@ -82,7 +92,26 @@ def test_online_em_with_step_one_on_all_data_is_full_em() -> None:
         torch.testing.assert_close(other.params[key], tensor)
 
 
-@pytest.mark.parametrize("method", ["em", "online-em", "adam"])
+def test_annealed_steps_shrink_from_epoch_to_epoch_and_survive_a_checkpoint() -> None:
+    model = random_circuit(4, variables=4, reals=1)
+    x = torch.tensor(data_for(model, 1))
+    # By hand: two epochs with the steps 0.4 and 0.2.
+    by_hand = compile_circuit(model, dtype=torch.float64)
+    for step in (0.4, 0.2):
+        OnlineEM(by_hand, len(x), OnlineEMOptions(step=step)).batch(x)
+    annealed = compile_circuit(model, dtype=torch.float64)
+    options = OnlineEMOptions(step=0.4, annealing=0.5)
+    first = OnlineEM(annealed, len(x), options)
+    first.batch(x)
+    first.end_epoch()
+    second = OnlineEM(annealed, len(x), options)
+    second.restore(first.state())
+    second.batch(x)
+    for key, tensor in by_hand.params.items():
+        torch.testing.assert_close(annealed.params[key], tensor)
+
+
+@pytest.mark.parametrize("method", METHODS)
 def test_every_method_improves_the_likelihood(method: str) -> None:
     truth = random_circuit(11, variables=5, reals=1)
     x = data_for(truth, 3, rows=300)
@@ -168,7 +197,7 @@ def test_indicators_and_unreached_units_keep_their_parameters() -> None:
 
 
 def test_methods_are_found_by_themselves() -> None:
-    assert {"em", "online-em", "adam"} <= set(methods())
+    assert {"em", "online-em", "adam", "hard-em", "gradient"} <= set(methods())
     with pytest.raises(NotFoundError, match="known are"):
         method_named("magic")
 
@@ -228,7 +257,7 @@ def test_normalising_keeps_the_distribution_and_makes_z_one(seed: int) -> None:
     assert program.params.equal(after)
 
 
-@pytest.mark.parametrize("method", ["em", "online-em", "adam"])
+@pytest.mark.parametrize("method", METHODS)
 def test_training_an_unnormalised_circuit_reports_normalised_likelihoods(method: str) -> None:
     from pccore.learn import Epoch, Trainer, TrainOptions
 
@@ -236,10 +265,8 @@ def test_training_an_unnormalised_circuit_reports_normalised_likelihoods(method:
     x = data_for(model, 1)
     expected = likelihood(compile_circuit(model, dtype=torch.float64), x) / len(x)
     program = compile_circuit(model, dtype=torch.float64)
-    chosen = method_named(method)
-    options = chosen.options() if method == "adam" else chosen.options(pseudocount=0.0)
     options_of_run = TrainOptions(epochs=5, batch_size=len(x), patience=0)
-    trainer = Trainer(program, x, None, method, options, options_of_run)
+    trainer = Trainer(program, x, None, method, without_prior(method), options_of_run)
     told: list[float] = []
     for event in trainer.events():
         if isinstance(event, Epoch):
@@ -254,7 +281,7 @@ def test_training_an_unnormalised_circuit_reports_normalised_likelihoods(method:
         assert all(after >= before - 1e-9 for before, after in itertools.pairwise(told))
 
 
-@pytest.mark.parametrize("method", ["em", "online-em", "adam"])
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("kind", ["real", "binary", "small", "large", "count"])
 @pytest.mark.parametrize("holes", ["half", "rows", "column", "everything", "one row", "constant"])
 def test_every_learner_copes_with_poor_data(method: str, kind: str, holes: str) -> None:
@@ -285,10 +312,8 @@ def test_every_learner_copes_with_poor_data(method: str, kind: str, holes: str) 
         options["leaf"] = "binomial"
     model = build_structure("rat", shape, options)
     program = compile_circuit(model)
-    chosen = method_named(method)
-    settings_of = chosen.options() if method == "adam" else chosen.options(pseudocount=0.0)
     run = TrainOptions(epochs=4, batch_size=7, patience=0)
-    events = list(Trainer(program, x, None, method, settings_of, run).events())
+    events = list(Trainer(program, x, None, method, without_prior(method), run).events())
     told = [event.train_log_likelihood for event in events if isinstance(event, Epoch)]
     assert np.isfinite(told).all()
     if method == "em":

@@ -23,6 +23,7 @@ from pccore.learn import (
     TrainOptions,
     execute,
     find_runs,
+    methods,
     prepare_run,
 )
 from pccore.learn.directory import METRICS
@@ -30,7 +31,7 @@ from pccore.learn.events import Event
 from pccore.structures import build_structure
 from pccore.structures.base import shape_of
 
-METHODS = ("em", "online-em", "adam")
+METHODS = tuple(sorted(methods()))
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +88,24 @@ def test_patience_ends_a_run_that_no_longer_improves(digits: Dataset) -> None:
     assert events[-1].reason == "patience" and events[-1].epochs < 20
 
 
+def test_who_excludes_rows_is_not_better_for_it() -> None:
+    """The likelihood of the possible rows rises with each row that becomes impossible."""
+    from pccore.build import categorical, circuit, mix
+
+    rows = np.array([[0.0]] * 8 + [[1.0], [2.0]], dtype=np.float32)
+    even = [1 / 3] * 3
+    model = circuit(mix([1.0], [categorical("A", even)]))
+    trainer = Trainer(compile_circuit(model), rows, options=TrainOptions(epochs=3))
+    events = trainer.events()
+    first = next(events)
+    assert isinstance(first, Epoch) and first.best
+    for probabilities, best in (([1.0, 0.0, 0.0], False), ([0.7, 0.2, 0.1], True)):
+        trainer.program.load(model.params.updated({"x1": torch.tensor([[probabilities]])}))
+        mean, impossible = trainer.mean_log_likelihood(trainer.train)
+        assert mean > first.train_log_likelihood and impossible == (0 if best else 2)
+        assert trainer._end_of_epoch(mean, impossible, 0.0).best is best
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_a_restored_trainer_continues_bit_for_bit(
     method: str, small: Circuit, digits: Dataset
@@ -133,6 +152,23 @@ def test_a_run_directory_tells_the_whole_story(
         prepare_run(tmp_path / "run", small, digits, model="small", data="digits")
     with pytest.raises(RunError, match="has already run"):
         execute(run, data=digits)
+
+
+def test_a_run_may_learn_one_class_alone(tmp_path: Path, small: Circuit, digits: Dataset) -> None:
+    from pccore.datasets.labels import only
+
+    options = TrainOptions(epochs=2)
+    names = {"model": "small", "data": "digits", "train_options": options}
+    run = prepare_run(tmp_path / "run", small, digits, label=3, **names)  # type: ignore[arg-type]
+    assert execute(run) == "finished"
+    mine = only(digits, 3)
+    trainer = Trainer(compile_circuit(small), mine.train, mine.valid, options=options)
+    expected = [e.valid_log_likelihood for e in epochs_of(list(trainer.events()))]
+    told = [e["valid_log_likelihood"] for e in run.metrics()[0] if e["event"] == "epoch"]
+    assert told == expected
+    with pytest.raises(DataError, match="no training row has the label 12"):
+        prepare_run(tmp_path / "other", small, digits, label=12, **names)  # type: ignore[arg-type]
+    assert not (tmp_path / "other").exists()
 
 
 def test_stop_and_resume_give_the_uninterrupted_run(
