@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from pc_workbench.views import sizes
-from pccore.complete import to_pixels
+from pccore.completion import to_pixels
 from pccore.datasets import ImageShape
 from pccore.learn import Health
 

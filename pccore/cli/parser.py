@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import re
-from collections.abc import Callable, Sequence
-from typing import NoReturn
+from collections.abc import Sequence
 
 from pccore import __version__
+from pccore.cli.arguments import (
+    Parser,
+    command,
+    common,
+    computing,
+    data_split,
+    image,
+    output,
+    precision,
+    settings,
+    share,
+    states,
+    whole,
+)
 from pccore.errors import OptionError
 
 ASKS = (
@@ -33,14 +45,6 @@ up in the folder PCCORE_DATA. Exit status: 0 done, 1 a negative answer, 2 bad us
   pccore complete trained.pc.safetensors --data digits:test --hide bottom --method mean"""
 
 
-class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one sentence, raised and not printed."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise OptionError instead of printing the usage."""
-        raise OptionError(message, hint=f"see {self.prog} --help")
-
-
 def parse(parser: Parser, arguments: Sequence[str]) -> argparse.Namespace:
     """The parsed command line. Raises OptionError; `--help` and `--version` raise SystemExit."""
     options, rest = parser.parse_known_args(arguments)
@@ -63,7 +67,7 @@ def make_parser() -> Parser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"pccore {__version__}")
-    _common(parser, False)
+    common(parser, False)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for declare in (
         _models, _build, _train, _mixture, _eval, _query, _complete, _classify, _tools,
@@ -72,51 +76,25 @@ def make_parser() -> Parser:
     return parser
 
 
-def _command(
-    commands: argparse._SubParsersAction[Parser],  # pyright: ignore[reportPrivateUsage]
-    name: str,
-    handler: str,
-    text: str,
-    passes_on: bool = False,
-    add_help: bool = True,
-) -> Parser:
-    parser = commands.add_parser(
-        name, help=text, description=text, allow_abbrev=False, add_help=add_help
-    )
-    # Without a default of their own, these leave alone what was said before the command.
-    _common(parser, argparse.SUPPRESS)
-    parser.set_defaults(handler=f"pccore.cli.{handler}", passes_on=passes_on)
-    return parser
-
-
-def _common(parser: Parser, default: object) -> None:
-    parser.add_argument(
-        "--json", action="store_true", default=default, help="print one JSON object"
-    )
-    parser.add_argument(
-        "--debug", action="store_true", default=default, help="show the traceback of an error"
-    )
-
-
 def _models(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ignore[reportPrivateUsage]
     for name, text in (
         ("info", "sizes and properties of a model"),
         ("check", "is the circuit valid? every violation with its place; exit status 1 if any"),
     ):
-        parser = _command(commands, name, f"models:{name}", text)
+        parser = command(commands, name, f"models:{name}", text)
         parser.add_argument("model", metavar="MODEL")
         if name == "info":
             parser.add_argument(
                 "--batch", type=whole(1, 2**31), default=100, help="rows of a batch, for memory"
             )
-            _computing(parser)
-            _precision(parser)
-    parser = _command(
+            computing(parser)
+            precision(parser)
+    parser = command(
         commands, "convert", "models:convert", "write a model in another format (by its ending)"
     )
     parser.add_argument("source", metavar="IN")
     parser.add_argument("target", metavar="OUT")
-    parser = _command(
+    parser = command(
         commands, "compare", "comparing:compare", "two models: what differs, and how far apart"
     )
     parser.add_argument("first", metavar="A")
@@ -126,7 +104,7 @@ def _models(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: i
     )
     parser.add_argument("--count", type=whole(2, 10_000_000), default=4096, help="samples, if any")
     parser.add_argument("--seed", type=whole(0, 2**62), default=0, help="of the samples")
-    parser = _command(
+    parser = command(
         commands, "prune", "pruning:prune", "drop edges of no or little weight, say what it changed"
     )
     parser.add_argument("model", metavar="MODEL")
@@ -137,16 +115,16 @@ def _models(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: i
         metavar="W",
         help="drop edges below this share of their sum; 0: only what changes nothing (default)",
     )
-    _data_split(parser, required=False)
-    _computing(parser)
-    _precision(parser)
-    _output(parser)
-    parser = _command(commands, "datasets", "data:datasets", "the datasets that have a name")
+    data_split(parser, required=False)
+    computing(parser)
+    precision(parser)
+    output(parser)
+    parser = command(commands, "datasets", "data:datasets", "the datasets that have a name")
     parser.add_argument("name", metavar="NAME", nargs="?", help="the details of this one")
 
 
 def _build(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ignore[reportPrivateUsage]
-    parser = _command(commands, "build", "building:build", "make an untrained circuit")
+    parser = command(commands, "build", "building:build", "make an untrained circuit")
     parser.add_argument("structure", metavar="STRUCTURE", nargs="?", help="see --list")
     parser.add_argument("--list", action="store_true", help="list structures and their options")
     parser.add_argument("--data", metavar="D", help="dataset that gives variables and start values")
@@ -155,20 +133,20 @@ def _build(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ig
     )
     parser.add_argument(
         "--states",
-        type=_states,
+        type=states,
         default=2,
         metavar="C",
         help="states of each, or real (default: 2)",
     )
     parser.add_argument(
-        "--image", type=_image, metavar="HxW", help="the variables are an image, HxW or HxWxC"
+        "--image", type=image, metavar="HxW", help="the variables are an image, HxW or HxWxC"
     )
-    _settings(parser)
-    _output(parser)
+    settings(parser)
+    output(parser)
 
 
 def _train(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ignore[reportPrivateUsage]
-    parser = _command(commands, "train", "training:train", "learn the parameters from data")
+    parser = command(commands, "train", "training:train", "learn the parameters from data")
     parser.add_argument("model", metavar="MODEL", nargs="?", help="not needed with --resume")
     parser.add_argument("--data", metavar="D")
     parser.add_argument("--method", metavar="M", help="see --list (default: em)")
@@ -181,13 +159,13 @@ def _train(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ig
     parser.add_argument(
         "--label", type=whole(0, 2**31), metavar="K", help="learn from the rows of class K alone"
     )
-    _settings(parser)
-    _computing(parser, None)
-    _output(parser)
+    settings(parser)
+    computing(parser, None)
+    output(parser)
 
 
 def _mixture(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ignore[reportPrivateUsage]
-    parser = _command(
+    parser = command(
         commands,
         "mixture",
         "mixing:mixture",
@@ -218,19 +196,19 @@ def _mixture(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: 
         metavar="KEY=VALUE",
         help="an option of the structure, the method or training (or of several), repeatable",
     )
-    _output(parser)
+    output(parser)
 
 
 def _eval(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ignore[reportPrivateUsage]
-    parser = _command(commands, "eval", "asking:evaluate", "log-likelihood of data")
+    parser = command(commands, "eval", "asking:evaluate", "log-likelihood of data")
     parser.add_argument("model", metavar="MODEL")
-    _data_split(parser)
-    _computing(parser)
-    _precision(parser)
+    data_split(parser)
+    computing(parser)
+    precision(parser)
 
 
 def _query(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ignore[reportPrivateUsage]
-    parser = _command(commands, "query", "asking:query", "ask a circuit, given evidence")
+    parser = command(commands, "query", "asking:query", "ask a circuit, given evidence")
     parser.add_argument("model", metavar="MODEL")
     parser.add_argument("--ask", required=True, choices=ASKS, metavar="WHAT", help=", ".join(ASKS))
     parser.add_argument(
@@ -256,11 +234,11 @@ def _query(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ig
 
 
 def _complete(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ignore[reportPrivateUsage]
-    parser = _command(
+    parser = command(
         commands, "complete", "completing:complete", "fill in the hidden part of images"
     )
     parser.add_argument("model", metavar="MODEL")
-    _data_split(parser)
+    data_split(parser)
     parser.add_argument(
         "--hide",
         required=True,
@@ -291,12 +269,12 @@ def _complete(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright:
     parser.add_argument(
         "--table", metavar="FILE.csv", help="write the scores of every image and method"
     )
-    _computing(parser)
-    _precision(parser)
+    computing(parser)
+    precision(parser)
 
 
 def _classify(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ignore[reportPrivateUsage]
-    parser = _command(
+    parser = command(
         commands,
         "classify",
         "classifying:classify",
@@ -308,7 +286,7 @@ def _classify(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright:
         help="built for each class; or a MODEL that every class starts from, a MODEL whose root k "
         "is the density of class k, or a folder that -o wrote",
     )
-    _data_split(parser)
+    data_split(parser)
     parser.add_argument(
         "--method", metavar="M", default="online-em", help="see train --list (default: online-em)"
     )
@@ -322,94 +300,16 @@ def _classify(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright:
     parser.add_argument(
         "-o", "--output", metavar="DIR", help="write the models and the precision-recall curves"
     )
-    _computing(parser)
-    _precision(parser)
+    computing(parser)
+    precision(parser)
 
 
 def _tools(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ignore[reportPrivateUsage]
-    parser = _command(
+    parser = command(
         commands, "bench", "tools:bench", "run a benchmark of the repository", passes_on=True
     )
     parser.add_argument(
         "name", metavar="NAME", nargs="?", help="without it they are listed; the rest is passed on"
     )
     # Without a help of its own: `pccore app --help` tells what the app can do.
-    _command(commands, "app", "tools:app", "start the workbench in the browser", True, False)
-
-
-def _settings(parser: Parser) -> None:
-    parser.add_argument("--preset", metavar="NAME", help="a published setting, see --list")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="an option, repeatable"
-    )
-
-
-def _output(parser: Parser) -> None:
-    parser.add_argument("-o", "--output", metavar="MODEL", help="where to write the model")
-
-
-def _data_split(parser: Parser, required: bool = True) -> None:
-    parser.add_argument(
-        "--data", required=required, metavar="D[:SPLIT]", help=":train, :valid or :test (default)"
-    )
-    parser.add_argument(
-        "--limit", type=whole(1, 2**40), metavar="N", help="only the first N rows of the split"
-    )
-
-
-def _computing(parser: Parser, device: str | None = "cpu") -> None:
-    parser.add_argument("--device", default=device, help="cpu, cuda, cuda:1, ... (default: cpu)")
-    parser.add_argument("--threads", type=whole(1, 4096), metavar="N", help="CPU threads")
-    parser.add_argument(
-        "--memory", type=size, metavar="SIZE", help="for buffers, as 500M or 2G; tiles follow it"
-    )
-
-
-def _precision(parser: Parser) -> None:
-    parser.add_argument(
-        "--precision",
-        choices=("auto", "float32", "float64"),
-        default="auto",
-        help="auto: that of the model's parameters",
-    )
-
-
-def size(text: str) -> int:
-    """Bytes, from a number with an optional K, M or G (powers of 1024)."""
-    digits = text.rstrip("bB").upper()
-    power = "KMG".find(digits[-1:]) + 1 if digits[-1:] else 0
-    number = digits[:-1] if power else digits
-    if not re.fullmatch(r"\d{1,12}(\.\d{1,6})?", number) or float(number) <= 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 500M or 2G")
-    return max(1, int(float(number) * 1024**power))
-
-
-def share(text: str) -> float:
-    """A number from 0 up to, but not, 1."""
-    if not re.fullmatch(r"0?\.?\d{1,12}(e-\d{1,3})?", text.lower()) or float(text) >= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to below 1")
-    return float(text)
-
-
-def whole(low: int, high: int) -> Callable[[str], int]:
-    """A type of argument: an integer from low to high."""
-
-    def read(text: str) -> int:
-        if not text.isascii() or not text.isdecimal() or not low <= int(text[:20]) <= high:
-            raise argparse.ArgumentTypeError(f"{text!r} is not an integer from {low} to {high}")
-        return int(text)
-
-    return read
-
-
-def _states(text: str) -> int | None:
-    """A number of states, None for real variables."""
-    return None if text == "real" else whole(2, 65_536)(text)
-
-
-def _image(text: str) -> tuple[int, ...]:
-    """ "28x28" as (28, 28)."""
-    sides = text.lower().split("x")
-    if len(sides) not in (2, 3):
-        raise argparse.ArgumentTypeError(f"{text!r} is not HxW or HxWxC, such as 28x28")
-    return tuple(whole(1, 65_536)(side) for side in sides)
+    command(commands, "app", "tools:app", "start the workbench in the browser", True, False)
