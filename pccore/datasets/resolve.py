@@ -3,6 +3,7 @@
 A name is, in this order: a bundled dataset; a file or folder at that path; a file or folder below
 the folder that the environment variable PCCORE_DATA names (at most 4 levels down), by its name
 without the ending (`nltcs`), or by its path below that folder (`debd/nltcs`, `debd/nltcs.npz`).
+`+mirror` after any of them adds the mirror images of the training images.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from pccore.datasets import assemble, images, npz, tabular
+from pccore.datasets.augment import MIRROR, mirrored
 from pccore.datasets.base import SPLITS, Bundled, Dataset, Split
 from pccore.discovery import instances_in
 from pccore.errors import DataError, NotFoundError
@@ -77,6 +79,9 @@ def load(
     if limit is not None and limit < 1:
         raise DataError(f"a limit of {limit} rows leaves nothing")
     name = str(name_or_path)
+    if name.endswith(MIRROR):
+        plain = load(name.removesuffix(MIRROR), root, valid=valid, limit=limit)
+        return mirrored(plain)
     for bundled in _bundled():
         if bundled.name == name:
             return assemble.restrict(bundled.make(), valid=valid, limit=limit)

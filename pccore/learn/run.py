@@ -170,7 +170,7 @@ class _Execution:
             trainer.restore(*checkpoint)
         # Without a checkpoint the run starts over, and so do its metrics.
         self.run.keep_metrics_until(trainer.progress.epoch if checkpoint else -1)
-        if checkpoint is not None:
+        if checkpoint is not None and trainer.stop_reason() is None:
             self.run.append(to_dict(Resumed(trainer.progress.epoch)))
         self.run.request("run")
         return trainer

@@ -149,10 +149,10 @@ class Trainer:
             self.progress.epoch = 0
             train, impossible = self.mean_log_likelihood(self.train)
             yield self._end_of_epoch(train, impossible, 0.0)
-        reason: Reason | None = self._stop_reason()
+        reason: Reason | None = self.stop_reason()
         while reason is None:
             yield from self._one_epoch()
-            reason = self._stop_reason()
+            reason = self.stop_reason()
         p = self.progress
         yield Finished(reason, p.epoch, p.best_epoch, p.best)
 
@@ -193,7 +193,8 @@ class Trainer:
             p.last_better, p.last_better_epoch = score, p.epoch
         return Epoch(p.epoch, train, valid, seconds, best, impossible)
 
-    def _stop_reason(self) -> Reason | None:
+    def stop_reason(self) -> Reason | None:
+        """Why nothing is left to do, None while something is."""
         p, options = self.progress, self.options
         if p.epoch >= options.epochs:
             return "epochs"

@@ -51,10 +51,11 @@ class FamilyOptions:
 class LeafOptions(FamilyOptions):
     """And about its start values, where training is to follow."""
 
-    start: Literal["random", "quantiles"] = option(
+    start: Literal["random", "quantiles", "clusters"] = option(
         "random",
-        help="where Gaussian leaves start; quantiles: at the means of the quantiles of the data, "
-        "with the variance of the data, as in Poon & Domingos",
+        help="quantiles: Gaussian leaves start at the means of the quantiles of the data, with the "
+        "variance of the data, as in Poon & Domingos; clusters: all parameters are those of "
+        "k-means clusters of each region's data, often good without any training",
     )
 
 
@@ -132,7 +133,7 @@ def initial_leaves(
     k_in: int,
     generator: torch.Generator,
     shape: Shape,
-    start: Literal["random", "quantiles"] = "random",
+    start: Literal["random", "quantiles", "clusters"] = "random",
 ) -> list[Tensor]:
     """Start values [d, K_in, *P] of each group; one draw for each family, then split.
 

@@ -46,6 +46,7 @@ def mixture_options(leaves: LeafOptions, components: int, roots: int) -> RegionO
         leaf=leaves.leaf,
         min_variance=leaves.min_variance,
         max_variance=leaves.max_variance,
+        start=leaves.start,
         seed=leaves.seed,
         units=1,
         input_units=components,

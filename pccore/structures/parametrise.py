@@ -23,6 +23,7 @@ from pccore.errors import OptionError
 from pccore.graph import MAX_EDGES, Circuit, Group, LeafGroup, ProductGroup, SumGroup
 from pccore.options import option
 from pccore.structures.base import Shape, Size
+from pccore.structures.distil import from_clusters
 from pccore.structures.leaf_groups import LeafOptions, LeafTable, families_of, initial_leaves
 from pccore.structures.region_graph import RegionGraph, offsets
 
@@ -208,7 +209,8 @@ def region_circuit(graph: RegionGraph, shape: Shape, options: RegionOptions) -> 
         top = draft.dense(f"S({graph.labels[graph.root]})", [top], options.roots)
     draft.draw(generator)
     roots = [(top, index) for index in range(options.roots)]
-    return Circuit(draft.groups, roots, shape.variables, draft.params)
+    circuit = Circuit(draft.groups, roots, shape.variables, draft.params)
+    return from_clusters(circuit, shape, options.seed) if options.start == "clusters" else circuit
 
 
 def _add_leaves(

@@ -105,11 +105,12 @@ def test_resume_equals_uninterrupted(run: Run, method: str):
     assert ends[0][1] == ends[1][1]
     assert ends[0][0].keys() == ends[1][0].keys()
     assert all(t.equal(ends[1][0][name]) for name, t in ends[0][0].items())
-    timeless = [
+    whole, parts = (
         [{k: v for k, v in e.items() if k != "seconds"} for e in RunDirectory(name).metrics()[0]]
         for name in ("whole", "parts")
-    ]
-    assert timeless[0] == timeless[1]
+    )
+    assert parts.pop(3) == {"event": "resumed", "epoch": 2}
+    assert whole == parts
 
 
 def test_resuming_a_finished_run_changes_nothing(run: Run):

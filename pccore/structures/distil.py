@@ -1,0 +1,167 @@
+"""Parameters from clusters: every unit of a region stands for one cluster of the region's data.
+
+The rows are clustered by k-means once for each region, on the region's variables alone. That says
+which unit of every group a row belongs to, and so the maximum likelihood parameters are counts: no
+iteration over the circuit, no local optimum of EM that forgets what distant parts have in common.
+
+Source: the latent variable distillation of Liu, Zhang and Van den Broeck 2023, sec. 3 and 4.1, with
+the regions' own data in the place of a teacher's embeddings.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from pccore.errors import OptionError
+from pccore.graph import Circuit, LeafGroup, ProductGroup, SparseEdges, SumGroup
+from pccore.scope import Scope
+from pccore.structures.base import FloatArray, Shape
+from pccore.structures.clustering import MOST_ROWS
+
+#: Principal components that k-means sees.
+COMPONENTS = 64
+#: Rows of the whole data's marginals that every leaf counts besides its own.
+LEAF_SMOOTHING = 1.0
+#: Rows that a sum counts besides its own, spread over its edges.
+SUM_SMOOTHING = 0.05
+#: Statistics that are held at a time.
+_CHUNK = 2**24
+
+IntArray = npt.NDArray[np.int64]
+
+
+def from_clusters(circuit: Circuit, shape: Shape, seed: int) -> Circuit:
+    """The circuit with the parameters of clusters of `shape.data`; missing values are left out.
+
+    Raises OptionError without data, or for groups with irregular edges.
+    """
+    if shape.data is None:
+        raise OptionError("clusters need training data", where="start")
+    regions = _Regions(shape.data, seed)
+    member = _members(circuit, regions)
+    params = dict(circuit.params.items())
+    for number, group in enumerate(circuit.groups):
+        if isinstance(group, LeafGroup):
+            params[group.parameter] = _leaf(group, shape.data, member[number])
+        elif isinstance(group, SumGroup):
+            params[group.parameter] = _weights(circuit, group, number, member)
+    return circuit.with_params(params)
+
+
+class _Regions:
+    """Cluster numbers of the rows for each scope and number of units, found when asked for."""
+
+    def __init__(self, data: FloatArray, seed: int) -> None:
+        self.data = data
+        self.seed = seed
+        self._known: dict[tuple[Scope, int], IntArray] = {}
+
+    def __call__(self, scope: Scope, units: int) -> IntArray:
+        """int64 [N], 0 to units - 1."""
+        found = self._known.get((scope, units))
+        if found is None:
+            found = self._clusters(scope, units)
+            self._known[scope, units] = found
+        return found
+
+    def _clusters(self, scope: Scope, units: int) -> IntArray:
+        if units == 1:
+            return np.zeros(len(self.data), dtype=np.int64)
+        from sklearn.cluster import KMeans  # slow to import: only when asked for
+        from sklearn.decomposition import PCA
+
+        columns = self.data[:, list(scope)]
+        missing = np.isnan(columns)
+        mean = np.where(missing, 0.0, columns).sum(0) / np.maximum((~missing).sum(0), 1)
+        points = np.where(missing, 0.0, columns - mean)
+        generator = np.random.default_rng((self.seed, len(self._known)))
+        chosen = points
+        if len(points) > MOST_ROWS:
+            chosen = points[generator.choice(len(points), MOST_ROWS, replace=False)]
+        state = int(generator.integers(2**31 - 1))
+        if min(chosen.shape) > COMPONENTS:
+            reduce = PCA(COMPONENTS, svd_solver="randomized", random_state=state).fit(chosen)
+            chosen, points = reduce.transform(chosen), reduce.transform(points)
+        # Different rows have different shadows; scikit-learn warns where there are too few.
+        shadow = chosen @ generator.standard_normal(chosen.shape[1])
+        count = min(units, len(np.unique(shadow)))
+        settings: dict[str, Any] = {"n_init": 1, "random_state": state}
+        model = KMeans(count, **settings).fit(chosen)
+        return np.asarray(model.predict(points), dtype=np.int64)
+
+
+def _members(circuit: Circuit, regions: _Regions) -> list[IntArray]:
+    """The unit of each group that a row belongs to, int64 [N] each."""
+    scopes = list(circuit.scopes)
+    # Unit k of a Hadamard product multiplies unit k of each factor: these mean clusters of the
+    # product's region, not of their own.
+    for number in reversed(range(len(circuit.groups))):
+        group = circuit.groups[number]
+        if isinstance(group, ProductGroup) and group.edges == "hadamard":
+            for i in group.inputs:
+                scopes[i] = scopes[number]
+    member: list[IntArray] = []
+    for number, group in enumerate(circuit.groups):
+        if not isinstance(group, LeafGroup) and isinstance(group.edges, SparseEdges):
+            raise OptionError(f"{group.name} has irregular edges", where="start")
+        if isinstance(group, ProductGroup) and group.edges == "kronecker":
+            unit = np.zeros(len(regions.data), dtype=np.int64)
+            for i in group.inputs:
+                unit = unit * circuit.groups[i].size + member[i]
+            member.append(unit)
+        else:
+            member.append(regions(scopes[number], group.size))
+    return member
+
+
+def _weights(circuit: Circuit, group: SumGroup, number: int, member: list[IntArray]) -> Tensor:
+    """How often the units of the inputs go with each unit of the group."""
+    own = member[number]
+    if group.edges == "elementwise":
+        return torch.full((group.size, len(group.inputs)), 1.0 / len(group.inputs))
+    sizes = [circuit.groups[i].size for i in group.inputs]
+    total = sum(sizes)
+    counts = np.full(group.size * total, SUM_SMOOTHING / total)
+    first = 0
+    for i, size in zip(group.inputs, sizes, strict=True):
+        counts += np.bincount(own * total + first + member[i], minlength=len(counts))
+        first += size
+    weights = counts.reshape(group.size, total)
+    return torch.from_numpy(weights / weights.sum(1, keepdims=True)).float()
+
+
+def _leaf(group: LeafGroup, data: FloatArray, own: IntArray) -> Tensor:
+    """The m-step of the rows of each unit, with a little of the whole data's marginals."""
+    family, width = group.family, group.family.num_statistics
+    columns = data[:, list(group.variables)]
+    pieces: list[Tensor] = []
+    step = max(1, _CHUNK // (len(data) * (1 if family.one_hot else width)))
+    for start in range(0, columns.shape[1], step):
+        part = columns[:, start : start + step]
+        if family.one_hot:
+            sums = _state_counts(part, own, group.size, width)
+        else:
+            known = ~np.isnan(part)
+            x = torch.from_numpy(np.where(known, part, 0.0)).double()
+            statistics = family.sufficient_statistics(x) * torch.from_numpy(known).unsqueeze(-1)
+            members = torch.nn.functional.one_hot(torch.from_numpy(own), group.size).double()
+            sums = torch.einsum("nk,nds->dks", members, statistics)
+        whole = sums.sum(1, keepdim=True)
+        share = whole / max(1, len(data))
+        pieces.append(family.m_step(sums + LEAF_SMOOTHING * share, 1e-3))
+    return torch.cat(pieces).float()
+
+
+def _state_counts(columns: FloatArray, own: IntArray, units: int, states: int) -> Tensor:
+    """Rows of each unit in each state, float64 [d, K, C]."""
+    known = ~np.isnan(columns)
+    state = np.where(known, columns, 0.0).astype(np.int64)
+    d = columns.shape[1]
+    place = (np.arange(d) * units + own[:, None]) * states + state
+    counts = np.bincount(place[known], minlength=d * units * states)
+    return torch.from_numpy(counts.reshape(d, units, states)).double()
