@@ -10,13 +10,15 @@ Source: Peharz et al. 2020, sec. 4.2 (100 clusters of images, an EiNet on each).
 from __future__ import annotations
 
 import multiprocessing
+import sys
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import torch
@@ -238,6 +240,19 @@ def _prepare(
             raise RunError(f"the run has another {what}, {there}, not {asked}", where=str(path))
 
 
+@contextmanager
+def _no_main() -> Generator[None]:
+    """Processes that start here import no main module: below Streamlit, or a test of a page, that
+    is the script of the page, which would run in each of them. A pool starts its processes when
+    work is submitted."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
 def _train_all(tasks: list[_Task], jobs: int) -> Generator[Trial]:
     """The trials as they end."""
     workers = min(jobs, len(tasks))
@@ -247,7 +262,8 @@ def _train_all(tasks: list[_Task], jobs: int) -> Generator[Trial]:
     # Not forked: torch's threads would not survive that.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, torch.set_num_threads, (1,)) as pool:
-        waiting = {pool.submit(_train, task) for task in tasks}
+        with _no_main():
+            waiting = {pool.submit(_train, task) for task in tasks}
         try:
             while waiting:
                 done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
