@@ -14,6 +14,7 @@ from pccore.structures.independence import Codes, one_hot
 
 IntArray = npt.NDArray[np.int64]
 Table = npt.NDArray[np.float32]
+Points = npt.NDArray[np.floating]
 
 #: k-means looks at so many rows at most; the others go to the nearest centre.
 MOST_ROWS = 20_000
@@ -97,28 +98,46 @@ class Clusters:
         rows = data
         if len(data) > MOST_ROWS:
             rows = data[generator.choice(len(data), MOST_ROWS, replace=False)]
-        points = features(rows)
-        # Different rows have different shadows; scikit-learn warns where there are too few.
-        direction = generator.standard_normal(points.shape[1]).astype(np.float32)
-        count = min(clusters, len(np.unique(points @ direction)))
-        if count < 2:
-            return cls(features, points.mean(0, keepdims=True))
-        from sklearn.cluster import KMeans  # slow to import: only when asked for
-
-        state = int(generator.integers(2**31 - 1))
-        settings: dict[str, Any] = {"n_init": restarts, "random_state": state}
-        model = KMeans(count, **settings).fit(points)
-        return cls(features, np.asarray(model.cluster_centers_, dtype=np.float32))
+        centres = k_means(features(rows), clusters, generator, restarts=restarts)
+        return cls(features, centres.astype(np.float32))
 
     def assign(self, data: npt.NDArray[np.floating]) -> IntArray:
         """The nearest centre of each row, int64 [N]."""
         found = np.zeros(len(data), dtype=np.int64)
-        squares = (self.centres**2).sum(1)
         step = max(1, _CHUNK // self.centres.size)
         for first in range(0, len(data), step):
             part = self.features(data[first : first + step])
-            found[first : first + step] = (squares - 2 * part @ self.centres.T).argmin(1)
+            found[first : first + step] = nearest(part, self.centres)
         return found
+
+
+def k_means(
+    points: Points,
+    clusters: int,
+    generator: np.random.Generator,
+    *,
+    state: int | None = None,
+    restarts: int = 1,
+) -> Points:
+    """At most `clusters` centres [K, F] of points [N, F]; fewer where these do not differ.
+
+    state: the seed of k-means, drawn where it is not given.
+    """
+    # Different rows have different shadows; scikit-learn warns where there are too few.
+    direction = generator.standard_normal(points.shape[1]).astype(points.dtype)
+    count = min(clusters, len(np.unique(points @ direction)))
+    if count < 2:
+        return points.mean(0, keepdims=True)
+    from sklearn.cluster import KMeans  # slow to import: only when asked for
+
+    seed = int(generator.integers(2**31 - 1)) if state is None else state
+    settings: dict[str, Any] = {"n_init": restarts, "random_state": seed}
+    return np.asarray(KMeans(count, **settings).fit(points).cluster_centers_)
+
+
+def nearest(points: Points, centres: Points) -> IntArray:
+    """The nearest centre of each point, int64 [N]."""
+    return ((centres**2).sum(1) - 2 * points @ centres.T).argmin(1)
 
 
 def cluster_rows(

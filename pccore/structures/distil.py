@@ -10,8 +10,6 @@ the regions' own data in the place of a teacher's embeddings.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -21,7 +19,7 @@ from pccore.errors import OptionError
 from pccore.graph import Circuit, LeafGroup, ProductGroup, SparseEdges, SumGroup
 from pccore.scope import Scope
 from pccore.structures.base import FloatArray, Shape
-from pccore.structures.clustering import MOST_ROWS
+from pccore.structures.clustering import MOST_ROWS, k_means, nearest
 
 #: Principal components that k-means sees.
 COMPONENTS = 64
@@ -72,8 +70,7 @@ class _Regions:
     def _clusters(self, scope: Scope, units: int) -> IntArray:
         if units == 1:
             return np.zeros(len(self.data), dtype=np.int64)
-        from sklearn.cluster import KMeans  # slow to import: only when asked for
-        from sklearn.decomposition import PCA
+        from sklearn.decomposition import PCA  # slow to import: only when asked for
 
         columns = self.data[:, list(scope)]
         missing = np.isnan(columns)
@@ -87,12 +84,7 @@ class _Regions:
         if min(chosen.shape) > COMPONENTS:
             reduce = PCA(COMPONENTS, svd_solver="randomized", random_state=state).fit(chosen)
             chosen, points = reduce.transform(chosen), reduce.transform(points)
-        # Different rows have different shadows; scikit-learn warns where there are too few.
-        shadow = chosen @ generator.standard_normal(chosen.shape[1])
-        count = min(units, len(np.unique(shadow)))
-        settings: dict[str, Any] = {"n_init": 1, "random_state": state}
-        model = KMeans(count, **settings).fit(chosen)
-        return np.asarray(model.predict(points), dtype=np.int64)
+        return nearest(points, k_means(chosen, units, generator, state=state))
 
 
 def _members(circuit: Circuit, regions: _Regions) -> list[IntArray]:
