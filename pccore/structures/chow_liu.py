@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,64 +22,13 @@ from pccore.errors import DataError, OptionError
 from pccore.graph import Circuit
 from pccore.options import option
 from pccore.structures.base import Shape, Structure
-from pccore.structures.independence import one_hot
+from pccore.structures.spanning import Tree, mutual_information, spanning_tree
 
 #: Variables times states of which all pairs are counted.
 MOST_STATES = 6000
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
-
-
-class Tree(NamedTuple):
-    """A rooted tree of variables. parent: -1 at the root. order: parents before children."""
-
-    parent: tuple[int, ...]
-    order: tuple[int, ...]
-
-
-def joint_counts(data: IntArray, states: int) -> FloatArray:
-    """How often two variables have two values, [V, V, states, states]; -1 is missing."""
-    hot = one_hot(data, states)
-    width = data.shape[1]
-    table = (hot.T @ hot).reshape(width, states, width, states)
-    return table.transpose(0, 2, 1, 3).astype(np.float64)
-
-
-def mutual_information(
-    counts: FloatArray, pseudocount: float, states: Sequence[int] | None = None
-) -> FloatArray:
-    """I(X_u; X_v) in nats from `joint_counts`, [V, V]; the pseudocount is added to every cell.
-
-    states: how many each variable has, where some have fewer than others.
-    """
-    cells = counts + pseudocount
-    if states is not None:
-        there = np.arange(counts.shape[2]) < np.array(states)[:, None]
-        cells *= there[:, None, :, None] & there[None, :, None, :]
-    joint = cells / cells.sum(axis=(2, 3), keepdims=True)
-    own = joint.sum(axis=3, keepdims=True) * joint.sum(axis=2, keepdims=True)
-    ratio = np.divide(joint, own, out=np.ones_like(joint), where=joint > 0)
-    return (joint * np.log(ratio)).sum(axis=(2, 3))
-
-
-def spanning_tree(information: FloatArray, root: int = 0) -> Tree:
-    """The maximum spanning tree by Prim's algorithm; of equals the lowest number is taken."""
-    width = len(information)
-    best = information[root].copy()
-    parent = np.full(width, root)
-    parent[root] = -1
-    outside = np.ones(width, dtype=bool)
-    outside[root] = False
-    order = [root]
-    while len(order) < width:
-        new = int(np.argmax(np.where(outside, best, -np.inf)))
-        outside[new] = False
-        order.append(new)
-        closer = outside & (information[new] > best)
-        best[closer] = information[new][closer]
-        parent[closer] = new
-    return Tree(tuple(int(p) for p in parent), tuple(order))
 
 
 def chow_liu(
@@ -107,18 +55,23 @@ def chow_liu(
         if not bool(known.all()):
             raise DataError(f"{variables[v]} has other values than 0 to {count - 1}")
     values = np.where(missing, -1, data).astype(np.int64)
-    counts = joint_counts(values, max(own))
-    tree = spanning_tree(mutual_information(counts, pseudocount, own), root)
-    below: dict[int, list[int]] = {v: [] for v in range(len(variables))}
-    for v in tree.order[1:]:
-        below[tree.parent[v]].append(v)
+    tree = spanning_tree(mutual_information(values, own, pseudocount), root)
+    below = tree.children()
     units: dict[int, list[Expression]] = {}  # of each variable, one for each state of its parent
     for v in reversed(tree.order):
         parent = tree.parent[v]
-        seen = np.diagonal(counts[v, v])[None] if parent < 0 else counts[parent, v, : own[parent]]
-        table = seen[:, : own[v]] + pseudocount
+        given = np.zeros(len(values), dtype=np.int64) if parent < 0 else values[:, parent]
+        table = _counts(given, values[:, v], 1 if parent < 0 else own[parent], own[v])
+        table += pseudocount
         units[v] = _units(v, parent, variables, table, [units[child] for child in below[v]])
     return units[tree.order[0]][0], tree
+
+
+def _counts(given: IntArray, own: IntArray, rows: int, columns: int) -> FloatArray:
+    """How often two columns have two values, [rows, columns]; -1 is missing."""
+    known = (given >= 0) & (own >= 0)
+    cells = np.bincount(given[known] * columns + own[known], minlength=rows * columns)
+    return cells.reshape(rows, columns).astype(np.float64)
 
 
 def _units(

@@ -104,21 +104,32 @@ def rank_test(data: npt.NDArray[np.floating]) -> FloatArray:
     1 where fewer than four rows have both, or one of them is constant.
     """
     present = ~np.isnan(data)
-    seen = present.astype(np.float64)
     ranks = np.zeros(data.shape)
     for v in range(data.shape[1]):
         ranks[present[:, v], v] = _ranks(data[present[:, v], v])
-    count = seen.T @ seen
-    own = ranks.T @ seen  # of the rows that a pair shares, the sum of the first one's ranks
-    squares = (ranks * ranks).T @ seen
-    with np.errstate(divide="ignore", invalid="ignore"):
-        product = count * (ranks.T @ ranks) - own * own.T
-        spread = count * squares - own * own
-        correlation = product / np.sqrt(spread * spread.T)
-        usable = (count > 3) & (spread > 1e-9 * count) & (1e-9 * count < spread.T)
-        bounded = np.clip(np.where(usable, correlation, 0.0), -1 + 1e-12, 1 - 1e-12)
-        score = np.abs(np.arctanh(bounded)) * np.sqrt(np.maximum(count - 3, 0) / 1.06)
+    found, count = correlation(ranks, present)
+    bounded = np.clip(found, -1 + 1e-12, 1 - 1e-12)
+    score = np.abs(np.arctanh(bounded)) * np.sqrt(np.maximum(count - 3, 0) / 1.06)
     return torch.special.erfc(torch.from_numpy(score / math.sqrt(2))).numpy()
+
+
+def correlation(values: FloatArray, present: BoolArray) -> tuple[FloatArray, FloatArray]:
+    """The correlation of each pair of columns, and how many rows have both: [V, V] each.
+
+    values [N, V], 0 where not present. 0 where fewer than four rows have both, or where one of
+    the columns is constant among them.
+    """
+    seen = present.astype(np.float64)
+    count = seen.T @ seen
+    own = values.T @ seen  # of the rows that a pair shares, the sum of the first one's values
+    squares = (values * values).T @ seen
+    with np.errstate(divide="ignore", invalid="ignore"):
+        product = count * (values.T @ values) - own * own.T
+        spread = count * squares - own * own
+        varies = spread > 1e-9 * count * squares
+        usable = (count > 3) & varies & varies.T
+        found = product / np.sqrt(spread * spread.T)
+    return np.where(usable, found, 0.0), count
 
 
 def _ranks(values: npt.NDArray[np.floating]) -> FloatArray:
