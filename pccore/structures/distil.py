@@ -42,13 +42,36 @@ def from_clusters(circuit: Circuit, shape: Shape, seed: int) -> Circuit:
         raise OptionError("clusters need training data", where="start")
     regions = _Regions(shape.data, seed)
     member = _members(circuit, regions)
-    params = dict(circuit.params.items())
+    users: dict[str, list[tuple[int, LeafGroup | SumGroup]]] = {}  # tied groups count together
     for number, group in enumerate(circuit.groups):
-        if isinstance(group, LeafGroup):
-            params[group.parameter] = _leaf(group, shape.data, member[number])
-        elif isinstance(group, SumGroup):
-            params[group.parameter] = _weights(circuit, group, number, member)
+        if not isinstance(group, ProductGroup):
+            users.setdefault(group.parameter, []).append((number, group))
+    params = dict(circuit.params.items())
+    for parameter, groups in users.items():
+        params[parameter] = _fitted(circuit, groups, shape.data, member)
     return circuit.with_params(params)
+
+
+def _fitted(
+    circuit: Circuit,
+    groups: list[tuple[int, LeafGroup | SumGroup]],
+    data: FloatArray,
+    member: list[IntArray],
+) -> Tensor:
+    """The parameter that these groups share."""
+    total: Tensor | None = None
+    for number, group in groups:
+        if isinstance(group, LeafGroup):
+            found = _statistics(group, data, member[number])
+        else:
+            found = _edges(circuit, group, number, member)
+        total = found if total is None else total.add_(found)
+    assert total is not None, "a parameter has a user"
+    first = groups[0][1]
+    if isinstance(first, LeafGroup):
+        return first.family.m_step(total, 1e-3).float()
+    total += SUM_SMOOTHING / total.shape[1]
+    return (total / total.sum(1, keepdim=True)).float()
 
 
 class _Regions:
@@ -111,24 +134,23 @@ def _members(circuit: Circuit, regions: _Regions) -> list[IntArray]:
     return member
 
 
-def _weights(circuit: Circuit, group: SumGroup, number: int, member: list[IntArray]) -> Tensor:
-    """How often the units of the inputs go with each unit of the group."""
+def _edges(circuit: Circuit, group: SumGroup, number: int, member: list[IntArray]) -> Tensor:
+    """How often the units of the inputs go with each unit of the group, float64."""
     own = member[number]
     if group.edges == "elementwise":
-        return torch.full((group.size, len(group.inputs)), 1.0 / len(group.inputs))
+        return torch.ones(group.size, len(group.inputs), dtype=torch.float64)
     sizes = [circuit.groups[i].size for i in group.inputs]
     total = sum(sizes)
-    counts = np.full(group.size * total, SUM_SMOOTHING / total)
+    counts = np.zeros(group.size * total)
     first = 0
     for i, size in zip(group.inputs, sizes, strict=True):
         counts += np.bincount(own * total + first + member[i], minlength=len(counts))
         first += size
-    weights = counts.reshape(group.size, total)
-    return torch.from_numpy(weights / weights.sum(1, keepdims=True)).float()
+    return torch.from_numpy(counts.reshape(group.size, total))
 
 
-def _leaf(group: LeafGroup, data: FloatArray, own: IntArray) -> Tensor:
-    """The m-step of the rows of each unit, with a little of the whole data's marginals."""
+def _statistics(group: LeafGroup, data: FloatArray, own: IntArray) -> Tensor:
+    """What the rows of each unit say, with a little of the whole data's marginals."""
     family, width = group.family, group.family.num_statistics
     columns = data[:, list(group.variables)]
     pieces: list[Tensor] = []
@@ -144,9 +166,8 @@ def _leaf(group: LeafGroup, data: FloatArray, own: IntArray) -> Tensor:
             members = torch.nn.functional.one_hot(torch.from_numpy(own), group.size).double()
             sums = torch.einsum("nk,nds->dks", members, statistics)
         whole = sums.sum(1, keepdim=True)
-        share = whole / max(1, len(data))
-        pieces.append(family.m_step(sums + LEAF_SMOOTHING * share, 1e-3))
-    return torch.cat(pieces).float()
+        pieces.append(sums + LEAF_SMOOTHING * whole / max(1, len(data)))
+    return torch.cat(pieces)
 
 
 def _state_counts(columns: FloatArray, own: IntArray, units: int, states: int) -> Tensor:

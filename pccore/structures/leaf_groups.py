@@ -113,11 +113,21 @@ class LeafTable:
     @classmethod
     def of(cls, graph: RegionGraph, per_variable: Sequence[LeafFamily]) -> LeafTable:
         """The table of a region graph whose variables have these families."""
+        return cls.of_rows(np.diff(graph.leaf_offsets), graph.leaf_variables, per_variable)
+
+    @classmethod
+    def of_rows(
+        cls,
+        lengths: npt.NDArray[np.int64],
+        variables: npt.NDArray[np.int64],
+        per_variable: Sequence[LeafFamily],
+    ) -> LeafTable:
+        """The table of regions given by how many variables each has, and these in a row."""
         numbers = {family: i for i, family in enumerate(dict.fromkeys(per_variable))}
         family_of = np.array([numbers[family] for family in per_variable], dtype=np.int64)
-        region = np.repeat(np.arange(graph.num_regions), np.diff(graph.leaf_offsets))
-        family = family_of[graph.leaf_variables]
-        variable = graph.leaf_variables
+        region = np.repeat(np.arange(len(lengths)), lengths)
+        family = family_of[variables]
+        variable = variables
         if len(numbers) > 1:  # otherwise they are in order already
             order = np.lexsort((variable, family, region))
             region, family, variable = region[order], family[order], variable[order]

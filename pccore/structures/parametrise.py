@@ -10,25 +10,21 @@ sec. 3.3), or one dense group sees all their products (Poon & Domingos 2011, sec
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
-from pccore.errors import OptionError
-from pccore.graph import MAX_EDGES, Circuit, Group, LeafGroup, ProductGroup, SumGroup
+from pccore.graph import Circuit
 from pccore.options import option
 from pccore.structures.base import Shape, Size
 from pccore.structures.distil import from_clusters
+from pccore.structures.drafting import Draft, add_leaf_regions, check_size
 from pccore.structures.leaf_groups import LeafOptions, LeafTable, families_of, initial_leaves
 from pccore.structures.region_graph import RegionGraph, offsets
-
-#: Parameters that a circuit may start with (8 GiB in float32).
-MAX_PARAMETERS = 2**31
 
 
 @dataclass(frozen=True)
@@ -130,55 +126,6 @@ def _count(parameter_shape: tuple[int, ...]) -> int:
 # -- circuit ---------------------------------------------------------------------------------
 
 
-class _Draft:
-    """Groups in the making, and the shapes of the weights still to be drawn."""
-
-    def __init__(self) -> None:
-        self.groups: list[Group] = []
-        self.params: dict[str, Tensor] = {}
-        self._waiting: dict[tuple[int, int], list[str]] = {}
-
-    def add(self, group: Group) -> int:
-        self.groups.append(group)
-        return len(self.groups) - 1
-
-    def dense(self, name: str, inputs: Sequence[int], size: int) -> int:
-        total = sum(self.groups[i].size for i in inputs)
-        self._waiting.setdefault((size, total), []).append(name)
-        return self.add(SumGroup(name, size, tuple(inputs), name))
-
-    def mixing(self, name: str, inputs: Sequence[int]) -> int:
-        size = self.groups[inputs[0]].size
-        self._waiting.setdefault((size, len(inputs)), []).append(name)
-        return self.add(SumGroup(name, size, tuple(inputs), name, "elementwise"))
-
-    def kronecker(self, name: str, inputs: Sequence[int]) -> int:
-        size = 1
-        for i in inputs:
-            size *= self.groups[i].size
-        return self.add(ProductGroup(name, size, tuple(inputs), "kronecker"))
-
-    def hadamard(self, name: str, inputs: Sequence[int]) -> int:
-        return self.add(ProductGroup(name, self.groups[inputs[0]].size, tuple(inputs)))
-
-    def draw(self, generator: torch.Generator) -> None:
-        """Draw all weights, those of one shape at once."""
-        for (size, fan_in), names in self._waiting.items():
-            block = random_weights((len(names), size, fan_in), generator)
-            self.params.update(zip(names, block.unbind(), strict=True))
-        self._waiting = {}
-
-
-def random_weights(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-    """Float32 weights, each last axis uniform on the simplex (Dirichlet of concentration 1).
-
-    Made of exponential variables over their sum; no weight is 0, which EM could not leave.
-    """
-    weights = torch.rand(shape, generator=generator)
-    weights.clamp_min_(1e-12).log_().neg_().clamp_min_(1e-6)
-    return weights.div_(weights.sum(-1, keepdim=True))
-
-
 def region_circuit(graph: RegionGraph, shape: Shape, options: RegionOptions) -> Circuit:
     """The circuit of a region graph, float32, a parameter id being the name of its group.
 
@@ -188,23 +135,10 @@ def region_circuit(graph: RegionGraph, shape: Shape, options: RegionOptions) -> 
     Raises OptionError where the circuit would be too large or a family does not suit.
     """
     size = region_size(graph, shape, options)
-    if size.parameters > MAX_PARAMETERS or size.edges > MAX_EDGES:
-        raise OptionError(
-            f"{size.parameters} parameters and {size.edges} edges are too many to build",
-            hint="fewer units, a coarser structure, or hadamard products",
-        )
+    check_size(size)
+    draft = Draft()
     generator = torch.Generator().manual_seed(options.seed)
-    draft = _Draft()
-    outputs = [-1] * graph.num_regions
-    _add_leaves(draft, outputs, graph, shape, options, generator)
-    rows, children = graph.child_offsets.tolist(), graph.children.tolist()
-    first = offsets(graph.num_partitions).tolist()
-    for region in np.flatnonzero(graph.num_partitions).tolist():
-        partitions = range(first[region], first[region + 1])
-        ways = [[outputs[c] for c in children[rows[p] : rows[p + 1]]] for p in partitions]
-        label = graph.labels[region]
-        outputs[region] = _add_region(draft, label, ways, options, region == graph.root)
-    top = outputs[graph.root]
+    top = add_regions(draft, graph, shape, options, generator)
     if graph.is_leaf[graph.root]:
         top = draft.dense(f"S({graph.labels[graph.root]})", [top], options.roots)
     draft.draw(generator)
@@ -213,36 +147,29 @@ def region_circuit(graph: RegionGraph, shape: Shape, options: RegionOptions) -> 
     return from_clusters(circuit, shape, options.seed) if options.start == "clusters" else circuit
 
 
-def _add_leaves(
-    draft: _Draft,
-    outputs: list[int],
+def add_regions(
+    draft: Draft,
     graph: RegionGraph,
     shape: Shape,
     options: RegionOptions,
     generator: torch.Generator,
-) -> None:
-    k_in = options.leaf_units
+) -> int:
+    """The position of the root region's units, of which a leaf region has no sums."""
     table = LeafTable.of(graph, families_of(shape, options))
-    values = initial_leaves(table, k_in, generator, shape, options.start)
-    starts, variables = table.group_start.tolist(), table.entry_variable.tolist()
-    group_regions, group_families = table.group_region.tolist(), table.group_family.tolist()
-    joined = np.bincount(table.group_region, minlength=graph.num_regions).tolist()
-    parts: list[int] = []
-    for i, region in enumerate(group_regions):
+    values = initial_leaves(table, options.leaf_units, generator, shape, options.start)
+    outputs = add_leaf_regions(draft, table, values, graph.labels, options.leaf_units)
+    rows, children = graph.child_offsets.tolist(), graph.children.tolist()
+    first = offsets(graph.num_partitions).tolist()
+    for region in np.flatnonzero(graph.num_partitions).tolist():
+        partitions = range(first[region], first[region + 1])
+        ways = [[outputs[c] for c in children[rows[p] : rows[p + 1]]] for p in partitions]
         label = graph.labels[region]
-        several = joined[region] > 1
-        name = f"L({label})#{len(parts)}" if several else f"L({label})"
-        family = table.families[group_families[i]]
-        scope = tuple(variables[starts[i] : starts[i + 1]])
-        draft.params[name] = values[i]
-        parts.append(draft.add(LeafGroup(name, k_in, family, scope, name)))
-        if len(parts) == joined[region]:
-            outputs[region] = draft.hadamard(f"P({label})", parts) if several else parts[0]
-            parts = []
+        outputs[region] = _add_region(draft, label, ways, options, region == graph.root)
+    return outputs[graph.root]
 
 
 def _add_region(
-    draft: _Draft, label: str, ways: list[list[int]], options: RegionOptions, root: bool
+    draft: Draft, label: str, ways: list[list[int]], options: RegionOptions, root: bool
 ) -> int:
     """The groups of an inner region; ways: the children's outputs, for each partition."""
     width = options.roots if root else options.units

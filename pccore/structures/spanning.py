@@ -70,9 +70,7 @@ def mutual_information(
     return found
 
 
-def _joint(
-    values: npt.NDArray[np.integer], starts: IntArray, first: int, last: int
-) -> FloatArray:
+def _joint(values: npt.NDArray[np.integer], starts: IntArray, first: int, last: int) -> FloatArray:
     """Joint counts of columns first to last with all columns from first on."""
     below = int(starts[first])
     width, block = int(starts[-1]) - below, int(starts[last]) - below

@@ -11,10 +11,10 @@ from pccore.errors import GraphError, OptionError
 from pccore.graph import Circuit
 from pccore.leaves.base import Support
 from pccore.structures import Shape, size_of
+from pccore.structures.drafting import random_weights
 from pccore.structures.leaf_groups import LeafOptions, families_of
 from pccore.structures.parametrise import (
     RegionOptions,
-    random_weights,
     region_circuit,
     region_size,
 )

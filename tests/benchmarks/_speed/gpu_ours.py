@@ -14,7 +14,7 @@ from pccore.compile import compile_circuit
 from pccore.graph import Circuit, Group, LeafGroup, ProductGroup, SumGroup
 from pccore.learn.em import OnlineEM, OnlineEMOptions
 from pccore.leaves.categorical import Categorical
-from pccore.structures.parametrise import random_weights
+from pccore.structures.drafting import random_weights
 
 from .blocks import Block
 from .gpu_child import PSEUDOCOUNT, STEP, device, main
