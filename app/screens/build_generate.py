@@ -119,14 +119,14 @@ def _create(structure: str, dataset: str, options: dict[str, str]) -> None:
     """Build, keep and choose the model."""
     st.session_state.pop(_MADE, None)
     try:
-        learned = find_structure(structure).needs_data
-        if learned:  # the preview has done the work
+        recipe = find_structure(structure)
+        if recipe.needs_data:  # the preview has done the work
             circuit = preview.learned(structure, dataset, tuple(options.items()))
         else:
             circuit = build_structure(structure, shape_of(store.get_dataset(dataset)), options)
         title = f"{circuit.meta['title']} for {dataset}"
         circuit = circuit.with_meta({**circuit.meta, "title": title})
-        state.choose_model(store.put_model(circuit, untrained=not learned))
+        state.choose_model(store.put_model(circuit, untrained=not recipe.trained))
         st.session_state[_MADE] = (title, "")
     except PCError as error:
         st.session_state[_MADE] = ("", errors.sentence(error))

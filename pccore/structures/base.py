@@ -190,7 +190,8 @@ class Structure(Generic[O]):
     dataclass of `pccore.options`. build: the recipe, raising OptionError for options that do
     not suit the data. size: the size of what `build` would make, without making it; None
     where only building can tell. needs_image, needs_data: the recipe uses Shape.image, .data.
-    finite_only: it has no leaves for real or unbounded variables.
+    finite_only: it has no leaves for real or unbounded variables. trained: the parameters are
+    those of the data as well, so that no training has to follow.
     """
 
     name: str
@@ -202,6 +203,7 @@ class Structure(Generic[O]):
     needs_image: bool = False
     needs_data: bool = False
     finite_only: bool = False
+    trained: bool = False
 
     def require(self, shape: Shape) -> None:
         """Raise OptionError where the shape lacks what the recipe needs."""

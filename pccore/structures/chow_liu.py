@@ -141,5 +141,6 @@ STRUCTURE = Structure(
     options=ChowLiuOptions,
     build=_build,
     needs_data=True,
+    trained=True,
     finite_only=True,
 )

@@ -137,6 +137,20 @@ class LeafTable:
         ends = np.append(starts, len(region)).astype(np.int64)
         return cls(tuple(numbers), variable, family, ends, region[starts], family[starts])
 
+    def only(self, groups: Sequence[int]) -> LeafTable:
+        """The table of some of the groups, in this order."""
+        rows = [np.arange(self.group_start[i], self.group_start[i + 1]) for i in groups]
+        entries = np.concatenate(rows)
+        starts = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
+        return LeafTable(
+            self.families,
+            self.entry_variable[entries],
+            self.entry_family[entries],
+            starts,
+            self.group_region[groups],
+            self.group_family[groups],
+        )
+
 
 def initial_leaves(
     table: LeafTable,

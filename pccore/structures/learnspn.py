@@ -276,4 +276,5 @@ STRUCTURE = Structure(
     options=LearnSpnOptions,
     build=_build,
     needs_data=True,
+    trained=True,
 )
