@@ -18,14 +18,18 @@ Bank = WeightBank | EdgeBank | LeafBank
 
 
 def make_banks(
-    specs: tuple[BankSpec, ...], circuit: Circuit, device: torch.device, dtype: torch.dtype
+    specs: tuple[BankSpec, ...],
+    circuit: Circuit,
+    device: torch.device,
+    dtype: torch.dtype,
+    fused: bool = False,
 ) -> list[Bank]:
-    """The banks of `specs`, filled from the circuit's parameters.
+    """The banks of `specs`, filled from the circuit's parameters. fused: kernels read them.
 
     Raises ParameterError for numbers that are too large for the dtype.
     """
     edges = _edges_per_sum(circuit) if any(spec.kind == "edges" for spec in specs) else {}
-    return [_bank(spec, circuit, edges, device, dtype) for spec in specs]
+    return [_bank(spec, circuit, edges, device, dtype, fused) for spec in specs]
 
 
 def _edges_per_sum(circuit: Circuit) -> dict[str, np.ndarray]:
@@ -47,6 +51,7 @@ def _bank(
     edges: dict[str, np.ndarray],
     device: torch.device,
     dtype: torch.dtype,
+    fused: bool,
 ) -> Bank:
     stored: list[Tensor] = [circuit.params[name] for name in spec.ids]
     for name, tensor in zip(spec.ids, stored, strict=True):
@@ -54,7 +59,8 @@ def _bank(
             raise ParameterError(f"parameter {name!r} holds numbers too large for {dtype}")
     if spec.kind == "leaf":
         assert spec.family is not None
-        return LeafBank(spec.ids, stored, spec.family, device, dtype)
+        apart = not (fused or spec.tied)
+        return LeafBank(spec.ids, stored, spec.family, device, dtype, apart)
     if spec.kind == "edges":
         return EdgeBank(spec.ids, stored, [edges[name] for name in spec.ids], device, dtype)
     return WeightBank(spec.ids, stored, device, dtype)

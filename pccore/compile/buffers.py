@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from pccore.compile.plan import Address
+from pccore.compile.state import Workspace
 
 #: The part of a layer's groups that is worked on.
 ALL = slice(0, None)
@@ -38,12 +39,16 @@ class RowSet:
             buffer.storage_offset() + (self.start + begin * self.step) * samples,
         )
 
-    def read(self, buffer: Tensor, part: slice = ALL) -> Tensor:
-        """[G, K, B] of the buffer [rows, B]."""
+    def read(self, buffer: Tensor, part: slice = ALL, workspace: Workspace | None = None) -> Tensor:
+        """[G, K, B] of the buffer [rows, B]; what has to be gathered goes to the workspace."""
         if self.index is None:
             return self._view(buffer, part)
         index = self.index[part]
-        return buffer.index_select(0, index.reshape(-1)).unflatten(0, index.shape)
+        if workspace is None:
+            return buffer.index_select(0, index.reshape(-1)).unflatten(0, index.shape)
+        out = workspace.take("gathered", (index.numel(), buffer.shape[1]), buffer)
+        torch.index_select(buffer, 0, index.reshape(-1), out=out)
+        return out.unflatten(0, index.shape)
 
     def add(self, buffer: Tensor, flow: Tensor, part: slice = ALL) -> None:
         """Add [G, K, B]; a group that is there twice receives both."""
@@ -81,11 +86,13 @@ class Inputs:
         begin, end, _ = part.indices(self.groups)
         return slice(begin * len(self.sizes), end * len(self.sizes))
 
-    def stacked(self, buffer: Tensor, part: slice = ALL) -> Tensor:
-        """[G, n, K, B] for columns of equal size."""
+    def stacked(
+        self, buffer: Tensor, part: slice = ALL, workspace: Workspace | None = None
+    ) -> Tensor:
+        """[G, n, K, B] for columns of equal size; see RowSet.read."""
         if self._together is None:
-            return self.columns[0].read(buffer, part).unsqueeze(1)
-        rows = self._together.read(buffer, self._all_columns(part))
+            return self.columns[0].read(buffer, part, workspace).unsqueeze(1)
+        rows = self._together.read(buffer, self._all_columns(part), workspace)
         return rows.unflatten(0, (-1, len(self.sizes)))
 
     def add_stacked(self, buffer: Tensor, flow: Tensor, part: slice = ALL) -> None:

@@ -37,12 +37,14 @@ OVERHEAD = 24 * 2**20
 
 def _per_sample(plan: Plan, training: bool) -> int:
     """Numbers that each sample of a tile adds to the buffers, besides the work of chunks."""
-    numbers = plan.rows
+    numbers = plan.rows + plan.factor_rows
     for layer in plan.layers:
         if layer.kind == "leaf":
             numbers += layer.work if training else 0
         elif layer.kind in ("dense", "einsum"):
             numbers += layer.units if training else 0  # the sums that the flow pass divides by
+        elif layer.kind == "mix":
+            numbers += 2 * layer.units if training else 0  # those sums and the maxima
     return numbers + (plan.rows if training else 0)
 
 

@@ -211,7 +211,7 @@ class EdgeSumLayer(EdgeLayer):
             return None
         terms = self._children(state, tile)
         sums, top = dense.weighted_terms(terms, linear[tile.numbers].unsqueeze(-1), 1)
-        return None if dense.lost(sums, top, 1) else (terms, sums, top)
+        return None if dense.lost(sums, top.squeeze(1)) else (terms, sums, top)
 
     def up(self, state: Pass, keep: bool) -> None:
         """Log of the weighted sum of the children, shifted by the largest."""

@@ -17,6 +17,8 @@ SHIFT_ERROR = 0.02
 
 #: Numbers that one step of `advance` works on in a table: a few passes over what is in the cache.
 CHUNK = 2**19
+#: Rows of a table with at least so many numbers are added to one by one at no loss.
+LONG_ROW = 16
 
 
 class LeafBank:
@@ -24,7 +26,8 @@ class LeafBank:
 
     Families whose states are looked up (`gathers`) have a table instead: one row of K
     log-probabilities for each (row, variable, state), and a last row of zeros that missing values
-    point to; their values lie in the same order.
+    point to; their values lie in the same order, or, with `states_last`, state after state for
+    each unit, and so do their statistics: short rows of a table cost more to find than to add to.
     shift: [rows, d, 1] or [rows, d, K], None for families that do not shift; parameters:
     those of x - shift, which coefficients and statistics belong to.
     """
@@ -36,11 +39,15 @@ class LeafBank:
         family: LeafFamily,
         device: torch.device,
         dtype: torch.dtype,
+        rows_apart: bool = False,
     ) -> None:
+        """rows_apart: each row belongs to one group and no fused kernel reads the table."""
         self.ids = ids
         self.family = family
         self._dtypes = [tensor.dtype for tensor in stored]
         self.gathers = family.one_hot and family.num_statistics > ONE_HOT_LIMIT
+        short = stored[0].shape[1] < LONG_ROW
+        self.states_last = self.gathers and rows_apart and short
         self.set(torch.stack([tensor.to(dtype) for tensor in stored]).to(device))
 
     @property
@@ -74,7 +81,9 @@ class LeafBank:
         self.shift: Tensor | None = None
         rows, _, units = values.shape[:3]
         if self.gathers:
-            if values.ndim == 4:  # probabilities of states, in the order of the table
+            if self.states_last:
+                values = row_major(values)
+            elif values.ndim == 4:  # probabilities of states, in the order of the table
                 values = row_major(values.movedim(3, 2)).movedim(2, 3)
             self.values = self.parameters = values
             count = values.shape[1] * rows * self.family.num_statistics
@@ -141,14 +150,18 @@ class LeafBank:
         return moved
 
     def zero_statistics(self) -> Tensor:
-        """[rows, K, d * S], or the gather table's shape [rows * d * C + 1, K]."""
+        """[rows, K, d * S], or the gather table's shape [rows * d * C + 1, K]; [rows, d, K, C]
+        where states are last."""
+        if self.states_last:
+            rows, d, units = self.values.shape[:3]
+            return self.values.new_zeros(rows, d, units, self.family.num_statistics)
         return torch.zeros_like(self.coefficients)
 
     def counts(self, statistics: Tensor) -> Tensor:
         """Expected sufficient statistics, [rows, d, K, S]."""
         rows, d, units = self.values.shape[:3]
         if self.gathers:
-            return self._table(statistics)
+            return statistics if self.states_last else self._table(statistics)
         return statistics.reshape(rows, units, d, -1).transpose(1, 2)
 
     def absolute(self, counts: Tensor) -> Tensor:
@@ -199,7 +212,11 @@ class LeafBank:
             part = slice(start, start + per_part)
             values = self.values[part]
             self.family.advance(values, counts[part], scale, pseudocount, step)
-            self.family.write_coefficients(values, logs[part])
+            if self.states_last:  # functions of what lies in another order are slow, copies not
+                self.family.write_coefficients(values, counts[part])
+                logs[part].copy_(counts[part])
+            else:
+                self.family.write_coefficients(values, logs[part])
         self._best = self._moments = None
 
     def constrain(self, raw: Tensor) -> Tensor:

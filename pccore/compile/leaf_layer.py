@@ -188,10 +188,23 @@ class LeafLayer(Layer):
     def _count(self, index: Tensor, incoming: Tensor, statistics: Tensor) -> None:
         """Add the flow of each (group, sample) to the table rows of its states."""
         _, d, samples = index.shape
+        if self.bank.states_last:
+            self._count_states(index, incoming, self.rows.of(statistics))
+            return
         for part in self.parts(samples * d * self.spec.size):
             flow = incoming[part].mT.unsqueeze(1)  # [G, 1, B, K]
             rows = flow.expand(-1, d, -1, -1).reshape(-1, self.spec.size)
             statistics.index_add_(0, index[part].reshape(-1), rows)
+
+    def _count_states(self, index: Tensor, incoming: Tensor, counts: Tensor) -> None:
+        """The same for counts [G, d, K, C], whose states lie together; a missing value adds 0."""
+        missing = index == self.bank.coefficients.shape[0] - 1
+        states = torch.where(missing, 0, index - self._table_start.unsqueeze(2))
+        flow = incoming.unsqueeze(1)
+        if bool(missing.any()):
+            flow = flow * ~missing.unsqueeze(2)
+        shape = (*states.shape[:2], self.spec.size, states.shape[2])
+        counts.scatter_add_(3, states.unsqueeze(2).expand(shape), flow.expand(shape))
 
     def choose(self, state: Pass, choice: Choice) -> None:
         """Fill the missing variables of the active leaves: draws, or modes."""

@@ -17,6 +17,7 @@ import math
 from collections import defaultdict
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -74,12 +75,13 @@ class BankSpec:
 
     kind "weights": weights of dense sums and mixing layers, rows of [size, inputs]. "edges": the
     edge weights of scalar and irregular sums end to end. "leaf": rows of [variables, size,
-    *family.parameter_shape].
+    *family.parameter_shape]. tied: several groups share one of the parameters.
     """
 
     kind: BankKind
     ids: tuple[str, ...]
     family: LeafFamily | None = None
+    tied: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,19 @@ class Plan:
     rows: int
     slots: int
     banks: tuple[BankSpec, ...]
+
+    @cached_property
+    def factors(self) -> tuple[Address, ...]:
+        """The groups that are a factor of some einsum layer, in order of their rows."""
+        einsums = (layer for layer in self.layers if layer.kind == "einsum")
+        return tuple(
+            sorted({address for layer in einsums for row in layer.inputs for address in row})
+        )
+
+    @property
+    def factor_rows(self) -> int:
+        """Rows of the factors, which einsum layers read in the linear domain."""
+        return sum(address.size for address in self.factors)
 
     @property
     def values_per_sample(self) -> int:
@@ -258,6 +273,7 @@ def _parameter_banks(
     ids: dict[Hashable, list[str]] = {}
     kinds: dict[Hashable, tuple[BankKind, LeafFamily | None]] = {}
     users: dict[str, tuple[int, Hashable]] = {}
+    tied: set[Hashable] = set()
     for (_, kind, _), members in buckets:
         for position in members:
             group = circuit.groups[position]
@@ -289,11 +305,13 @@ def _parameter_banks(
                 )
             if first == position:
                 ids.setdefault(bank, []).append(group.parameter)
+            else:
+                tied.add(bank)
     banks: list[BankSpec] = []
     bank_of: dict[str, tuple[int, int]] = {}
     for number, (bank, names) in enumerate(ids.items()):
         kind_of_bank, family = kinds[bank]
-        banks.append(BankSpec(kind_of_bank, tuple(names), family))
+        banks.append(BankSpec(kind_of_bank, tuple(names), family, bank in tied))
         row = 0
         for name in names:
             bank_of[name] = (number, row)

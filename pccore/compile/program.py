@@ -26,6 +26,7 @@ from pccore.compile.layer import Layer
 from pccore.compile.leaf_layer import LeafLayer
 from pccore.compile.plan import LayerSpec, Plan, make_plan
 from pccore.compile.products import HadamardLayer, KroneckerLayer
+from pccore.compile.sides import Sides
 from pccore.compile.state import Choice, Pass, Spare, Workspace
 from pccore.compile.sums import DenseLayer, EinsumLayer, MixLayer
 from pccore.errors import DataError, NotFoundError
@@ -66,11 +67,16 @@ class Program:
         self.plan: Plan = make_plan(circuit)
         self._reports: dict[tuple[str, ...], Report] = {}
         self.spare = Spare()
-        self.banks: list[Bank] = make_banks(self.plan.banks, circuit, self.device, self.dtype)
+        self.banks: list[Bank] = self._banks(circuit)
         places = _places(self.plan)
+        self._sides = Sides(self.plan, self.device)
         self.layers: list[Layer] = [
             self._layer(number, spec, places) for number, spec in enumerate(self.plan.layers)
         ]
+
+    def _banks(self, circuit: Circuit) -> list[Bank]:
+        fused = self.kernels is not None
+        return make_banks(self.plan.banks, circuit, self.device, self.dtype, fused)
 
     def _layer(self, number: int, spec: LayerSpec, places: IntArray) -> Layer:
         bank = None if spec.parameters is None else self.banks[spec.parameters]
@@ -82,8 +88,9 @@ class Program:
         if isinstance(bank, WeightBank):
             if spec.kind == "mix":
                 return MixLayer(number, spec, self.device, bank)
-            kind = EinsumLayer if spec.kind == "einsum" else DenseLayer
-            return kind(number, spec, self.device, bank, self.kernels)
+            if spec.kind == "einsum":
+                return EinsumLayer(number, spec, self.device, bank, self.kernels, self._sides)
+            return DenseLayer(number, spec, self.device, bank, self.kernels)
         if isinstance(bank, EdgeBank):
             return EdgeSumLayer(number, spec, self.device, self.circuit, places, bank)
         if spec.kind == "edge_product":
@@ -113,7 +120,7 @@ class Program:
         """Replace all parameters by those of a store with the same ids and shapes."""
         source = self.circuit.with_params(params)
         source.validate_params()
-        fresh = make_banks(self.plan.banks, source, self.device, self.dtype)
+        fresh = self._banks(source)
         for bank, new in zip(self.banks, fresh, strict=True):
             bank.set(new.values)
 

@@ -68,7 +68,7 @@ class Pass:
     x, observed: [B, V], x is 0 where not observed. columns, seen: the same, [V, B]. values:
     log-values [rows, B]. mode: "sum" or "max". complete: nothing is missing. kept: what a layer
     wants again in the flow pass, by layer number. underflown: layers with sums that had to be
-    redone.
+    redone. sides: chunks of factors that are there in the linear domain (see sides.py).
     """
 
     x: Tensor
@@ -81,6 +81,7 @@ class Pass:
     complete: bool = False
     kept: dict[int, Tensor] = field(default_factory=dict[int, Tensor])
     underflown: set[int] = field(default_factory=set[int])
+    sides: set[int] = field(default_factory=set[int])
 
     @property
     def samples(self) -> int:

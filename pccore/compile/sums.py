@@ -13,6 +13,7 @@ from pccore.compile.kernels import dense
 from pccore.compile.kernels.fused import Kernels
 from pccore.compile.layer import BankRows, InnerLayer
 from pccore.compile.plan import LayerSpec
+from pccore.compile.sides import Pairs, Sides
 from pccore.compile.state import Choice, Pass
 from pccore.compile.weight_bank import WeightBank
 
@@ -205,21 +206,15 @@ class SumLayer(InnerLayer):
             self.descend(choice, groups[part], samples[part], picked)
 
 
-def _exp_of(state: Pass, name: str, log_values: Tensor, dim: int) -> tuple[Tensor, Tensor]:
-    """(exp(values - top), top) over a dimension, in the workspace."""
-    top = dense.top_of(log_values, dim)
-    linear = state.workspace.take(name, tuple(log_values.shape), log_values)
-    torch.sub(log_values, top, out=linear)
-    return dense.exp_(linear), top
-
-
 class DenseLayer(SumLayer):
     """Sums over the concatenated units of their inputs."""
 
     def children(self, state: Pass, part: slice) -> Children:
         """Shifted by the largest input."""
-        linear, shift = _exp_of(state, "children", self.log_children(state.values, part), 1)
-        return Children(linear, shift)
+        values = self.log_children(state.values, part)
+        shift = dense.top_of(values, 1)
+        linear = state.workspace.take("children", tuple(values.shape), values)
+        return Children(dense.exp_(torch.sub(values, shift, out=linear)), shift)
 
     def up_fused(self, kernels: Kernels, state: Pass) -> None:
         """One kernel for the layer."""
@@ -256,18 +251,21 @@ class DenseLayer(SumLayer):
 class EinsumLayer(SumLayer):
     """Sums over all pairs of units of two inputs: products fused in, never stored."""
 
+    def __init__(
+        self,
+        number: int,
+        spec: LayerSpec,
+        device: torch.device,
+        bank: WeightBank,
+        kernels: Kernels | None,
+        sides: Sides,
+    ) -> None:
+        super().__init__(number, spec, device, bank, kernels)
+        self._pairs = Pairs(sides, spec.inputs, device)
+
     def children(self, state: Pass, part: slice) -> Children:
         """Outer product of the two sides, each shifted by its largest unit."""
-        if self.inputs.uniform:
-            stacked = self.inputs.stacked(state.values, part)
-            linear, top = _exp_of(state, "sides", stacked, 2)
-            left, right = linear.unbind(1)
-            shift = top.sum(1)
-        else:
-            first, second = self.inputs.columns
-            left, left_top = _exp_of(state, "left", first.read(state.values, part), 1)
-            right, right_top = _exp_of(state, "right", second.read(state.values, part), 1)
-            shift = left_top + right_top
+        left, right, shift = self._pairs.read(state, part)
         shape = (left.shape[0], left.shape[1], right.shape[1], left.shape[2])
         pairs = state.workspace.take("children", shape, left)
         torch.mul(left.unsqueeze(2), right.unsqueeze(1), out=pairs)
@@ -324,33 +322,67 @@ class MixLayer(InnerLayer):
         self.bank = bank
         self.rows = BankRows(spec.rows, device)
 
-    def _parts(self, state: Pass) -> Iterator[tuple[slice, Tensor, Tensor]]:
-        """Parts, with a copy of the inputs' values [G, n, K, B] and the log-weights."""
+    def _parts(self, state: Pass) -> Iterator[tuple[slice, Tensor]]:
+        """Parts, with a copy of the inputs' values [G, n, K, B]."""
         for part in self.parts(self.spec.size * len(self.inputs.sizes) * state.samples):
-            values = self.inputs.stacked(state.values, part)
-            copy = state.workspace.take("scores", tuple(values.shape), values).copy_(values)
-            yield part, copy, self.rows.of(self.bank.log_weights, part).mT.unsqueeze(-1)
+            values = self.inputs.stacked(state.values, part, state.workspace)
+            copy = state.workspace.take("scores", tuple(values.shape), values)
+            yield part, copy.copy_(values)
+
+    def _log_weights(self, part: slice) -> Tensor:
+        """[G, n, K, 1]."""
+        return self.rows.of(self.bank.log_weights, part).mT.unsqueeze(-1)
 
     def up(self, state: Pass, keep: bool) -> None:
-        """Log-sum-exp over the inputs; n is small, so this stays in log space."""
-        for part, values, log_weights in self._parts(state):
+        """Weighted sum in the linear domain, shifted by the largest input of each unit."""
+        shape = (2, len(self.spec.groups), self.spec.size, state.samples)
+        kept = state.workspace.take(f"mix {self.number if keep else ''}", shape, state.values)
+        if keep:
+            state.kept[self.number] = kept
+        exact = self.bank.log_scale is not None
+        for part, values in self._parts(state):
+            sums, top = kept[0, part], kept[1, part]
+            weights = self.rows.of(self.bank.linear, part).mT.unsqueeze(-1)
+            torch.amax(values, 1, out=top)
+            top.clamp_min_(torch.finfo(top.dtype).min)
+            dense.exp_(values.sub_(top.unsqueeze(1))).mul_(weights)
+            torch.sum(values, 1, out=sums)
             out = self.read(state.values, part)
-            out.copy_(dense.weighted_log_sum(values, log_weights, 1))
+            torch.log(sums, out=out)
+            out += top
+            if exact or (dense.underflows(sums) and dense.lost(sums, top)):
+                exact = True
+                values.copy_(self.inputs.stacked(state.values, part, state.workspace))
+                out.copy_(dense.weighted_log_sum(values, self._log_weights(part), 1))
+        if exact:
+            state.underflown.add(self.number)
 
     def up_max(self, state: Pass, keep: bool = False) -> None:
         """Maximum over the inputs."""
-        for part, values, log_weights in self._parts(state):
-            self.read(state.values, part).copy_((values + log_weights).amax(1))
+        for part, values in self._parts(state):
+            self.read(state.values, part).copy_((values + self._log_weights(part)).amax(1))
 
     def flow(self, state: Pass, flows: Tensor, statistics: Tensor | None) -> None:
         """Each input receives its share."""
-        for part, values, log_weights in self._parts(state):
-            share = dense.shares(values, log_weights, self.read(flows, part), 1)
-            if statistics is not None:
-                weights = self.rows.of(self.bank.linear, part)
-                gradient = share.sum(3).mT / weights.clamp_min(torch.finfo(weights.dtype).tiny)
-                self.rows.add(statistics, gradient, part)
-            self.inputs.add_stacked(flows, share, part)
+        exact = self.number in state.underflown
+        kept = state.kept[self.number]
+        for part, values in self._parts(state):
+            weights = self.rows.of(self.bank.linear, part)
+            incoming = self.read(flows, part)
+            if exact:
+                dense.shares(values, self._log_weights(part), incoming, 1)
+                if statistics is not None:
+                    tiny = torch.finfo(weights.dtype).tiny
+                    gradient = values.sum(3).mT / weights.clamp_min(tiny)
+                    self.rows.add(statistics, gradient, part)
+            else:
+                sums, top = kept[0, part], kept[1, part]
+                dense.exp_(values.sub_(top.unsqueeze(1)))
+                values *= dense.ratio(incoming, sums).unsqueeze(1)
+                if statistics is not None:
+                    self.rows.add(statistics, values.sum(3).mT, part)
+                values *= weights.mT.unsqueeze(-1)
+            self.inputs.add_stacked(flows, values, part)
 
     def choose(self, state: Pass, choice: Choice) -> None:
         """Pick one input; the unit index stays."""

@@ -12,8 +12,9 @@ from pccore.build import bernoulli, categorical, circuit, gaussian, indicator, m
 from pccore.compile import Program, compile_circuit
 from pccore.compile.banks import Bank
 from pccore.errors import DataError, NotFoundError, ParameterError
-from pccore.graph import Circuit, LeafGroup, ProductGroup, SumGroup
+from pccore.graph import Circuit, Group, LeafGroup, ProductGroup, SumGroup
 from pccore.leaves.categorical import Categorical
+from pccore.leaves.gaussian import Gaussian
 from tests.strategies import circuits, circuits_and_evidence, random_circuit, random_evidence
 
 
@@ -156,6 +157,35 @@ def test_a_zero_weight_on_the_largest_child_does_not_lose_the_others() -> None:
     assert program.banks[edges].counts(statistics[edges]).flatten().tolist() == [0.0, 1.0]
 
 
+def test_a_mixing_layer_whose_largest_input_has_no_weight_keeps_the_others() -> None:
+    """In float32 exp(-200) is 0: the terms underflow, and are added up in log space."""
+    family = Gaussian()
+    groups: list[Group] = [
+        LeafGroup("near", 2, family, (0,), "near"),
+        LeafGroup("far", 2, family, (0,), "far"),
+        SumGroup("mix", 2, (0, 1), "mix", "elementwise"),
+        SumGroup("root", 1, (2,), "root"),
+    ]
+    params = {
+        "near": torch.tensor([[[0.0, 1.0], [0.5, 1.0]]]),
+        "far": torch.tensor([[[20.0, 1.0], [21.0, 1.0]]]),
+        "mix": torch.tensor([[0.0, 1.0], [0.25, 0.75]]),
+        "root": torch.tensor([[0.999999, 0.000001]]),
+    }
+    model = Circuit(groups, [(3, 0)], ["X"], params)
+    x = np.array([[0.0], [np.nan], [20.0]])
+    program = compile_circuit(model)
+    state = program.evaluate(x, keep=True)
+    exact = reference.evaluate(model, x)
+    np.testing.assert_allclose(
+        program.log_values(state, 2), exact.log_values[2], rtol=1e-5, atol=1e-5
+    )
+    flows, wanted = program.flows(state), reference.flows(model, exact)
+    for group in (0, 1):
+        given = program.flow_values(flows, group)
+        np.testing.assert_allclose(given, wanted[group], rtol=1e-4, atol=1e-6)
+
+
 def test_impossible_evidence_is_minus_infinity_without_nan() -> None:
     model = circuit(mix([0.5, 0.5], [indicator("X", 1) * bernoulli("Y", 0.5)] * 2))
     program = compile_circuit(model)
@@ -179,21 +209,25 @@ def test_large_gaussians_keep_their_digits_in_float32() -> None:
     np.testing.assert_allclose(compile_circuit(model)(x).double(), expected, rtol=2e-3)
 
 
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("units", [3, 20])
 @pytest.mark.parametrize("categories", [3, 200])
-def test_many_categories_are_gathered_and_few_multiplied(categories: int) -> None:
-    """Both leaf paths give the values and statistics of the reference, tied groups included."""
+def test_many_categories_are_gathered_and_few_multiplied(
+    categories: int, units: int, tied: bool
+) -> None:
+    """All leaf paths give the values and statistics of the reference, tied groups included."""
     rng = np.random.default_rng(categories)
     family = Categorical(categories)
-    table = rng.dirichlet(np.ones(categories), size=(2, 3))
-    shared = torch.tensor(table)
+    names = ("t", "t") if tied else ("t", "u")
     groups = [
-        LeafGroup("a", 3, family, (0, 1), "t"),
-        LeafGroup("b", 3, family, (2, 3), "t"),
-        ProductGroup("p", 9, (0, 1), "kronecker"),
+        LeafGroup("a", units, family, (0, 1), names[0]),
+        LeafGroup("b", units, family, (2, 3), names[1]),
+        ProductGroup("p", units * units, (0, 1), "kronecker"),
         SumGroup("s", 1, (2,), "s"),
     ]
-    weights = torch.tensor(rng.dirichlet(np.ones(9), size=1))
-    model = Circuit(groups, [(3, 0)], ["A", "B", "C", "D"], {"t": shared, "s": weights})
+    tables = {n: torch.tensor(rng.dirichlet(np.ones(categories), size=(2, units))) for n in names}
+    weights = torch.tensor(rng.dirichlet(np.ones(units * units), size=1))
+    model = Circuit(groups, [(3, 0)], ["A", "B", "C", "D"], {**tables, "s": weights})
     x = rng.integers(0, categories, size=(30, 4)).astype(float)
     x[rng.random(x.shape) < 0.2] = np.nan
     assert_equals_reference(model, x)
@@ -203,16 +237,25 @@ def test_many_categories_are_gathered_and_few_multiplied(categories: int) -> Non
     program.flows(program.evaluate(x, keep=True), statistics)
     number = list(program.banks).index(bank)
     updated = bank.m_step(bank.counts(statistics[number]), 0.0)
-    # By hand: expected counts of each state under each unit, over both tied groups.
+    # By hand: expected counts of each state under each unit, over both groups where tied.
     flows = reference.flows(model, reference.evaluate(model, x))
-    counts = np.zeros((2, 3, categories))
+    counts = np.zeros((len(bank.ids), 2, units, categories))
     for group, columns in ((0, (0, 1)), (1, (2, 3))):
         for j, column in enumerate(columns):
             for row in range(len(x)):
                 if not np.isnan(x[row, column]):
-                    counts[j, :, int(x[row, column])] += flows[group][row]
+                    counts[bank.ids.index(names[group]), j, :, int(x[row, column])] += flows[group][
+                        row
+                    ]
     expected = counts / counts.sum(-1, keepdims=True)
-    np.testing.assert_allclose(updated[0].numpy(), expected, atol=1e-9)
+    np.testing.assert_allclose(updated.numpy(), expected, atol=1e-9)
+    before = bank.export()
+    bank.advance(statistics[number], 1.0, 0.5, 0.25)
+    smoothed = (counts + 0.5 / categories) / (counts.sum(-1, keepdims=True) + 0.5)
+    for name, row in zip(bank.ids, smoothed, strict=True):
+        blend = 0.75 * before[name].numpy() + 0.25 * row
+        np.testing.assert_allclose(bank.export()[name].numpy(), blend, atol=1e-9)
+    assert_equals_reference(model.with_params(program.params), x)
 
 
 @settings(max_examples=30)

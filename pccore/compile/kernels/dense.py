@@ -119,10 +119,10 @@ def weighted_terms(values: Tensor, weights: Tensor, dim: int) -> tuple[Tensor, T
     return values.sum(dim), top
 
 
-def lost(sums: Tensor, top: Tensor, dim: int) -> bool:
-    """Whether a sum of `weighted_terms` is too small to tell although some term is possible."""
-    small = sums < UNDERFLOW
-    return bool((small & (top.squeeze(dim) > torch.finfo(top.dtype).min)).any())
+def lost(sums: Tensor, top: Tensor) -> bool:
+    """Whether a sum of terms exp(value - top) is too small to tell although some term is
+    possible; sums and top have the same shape."""
+    return bool(((sums < UNDERFLOW) & (top > torch.finfo(top.dtype).min)).any())
 
 
 def weighted_log_sum(values: Tensor, log_weights: Tensor, dim: int) -> Tensor:
