@@ -60,10 +60,11 @@ def _bank(
     if spec.kind == "leaf":
         assert spec.family is not None
         apart = not (fused or spec.tied)
-        return LeafBank(spec.ids, stored, spec.family, device, dtype, apart)
+        return LeafBank(spec.ids, stored, spec.family, device, dtype, apart, spec.frozen)
     if spec.kind == "edges":
-        return EdgeBank(spec.ids, stored, [edges[name] for name in spec.ids], device, dtype)
-    return WeightBank(spec.ids, stored, device, dtype)
+        counts = [edges[name] for name in spec.ids]
+        return EdgeBank(spec.ids, stored, counts, device, dtype, spec.frozen)
+    return WeightBank(spec.ids, stored, device, dtype, spec.frozen)
 
 
 __all__ = ["Bank", "EdgeBank", "LeafBank", "ParameterBank", "WeightBank", "make_banks"]

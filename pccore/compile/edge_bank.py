@@ -24,8 +24,10 @@ class EdgeBank:
         edges_per_sum: list[np.ndarray],
         device: torch.device,
         dtype: torch.dtype,
+        frozen: bool = False,
     ) -> None:
         self.ids = ids
+        self.frozen = frozen
         self._stored = [(tensor.dtype, tensor.shape) for tensor in stored]
         edges = torch.as_tensor(np.concatenate(edges_per_sum))
         self._sums = len(edges)
@@ -35,8 +37,8 @@ class EdgeBank:
 
     @property
     def trainable(self) -> bool:
-        """Weights always learn."""
-        return True
+        """Unless they are frozen."""
+        return not self.frozen
 
     @property
     def nbytes(self) -> int:

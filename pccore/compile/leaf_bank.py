@@ -40,9 +40,11 @@ class LeafBank:
         device: torch.device,
         dtype: torch.dtype,
         rows_apart: bool = False,
+        frozen: bool = False,
     ) -> None:
         """rows_apart: each row belongs to one group and no fused kernel reads the table."""
         self.ids = ids
+        self.frozen = frozen
         self.family = family
         self._dtypes = [tensor.dtype for tensor in stored]
         self.gathers = family.one_hot and family.num_statistics > ONE_HOT_LIMIT
@@ -52,8 +54,8 @@ class LeafBank:
 
     @property
     def trainable(self) -> bool:
-        """Indicators do not learn."""
-        return self.family.trainable
+        """Indicators do not learn, nor what is frozen."""
+        return self.family.trainable and not self.frozen
 
     @property
     def nbytes(self) -> int:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
@@ -75,13 +75,15 @@ class BankSpec:
 
     kind "weights": weights of dense sums and mixing layers, rows of [size, inputs]. "edges": the
     edge weights of scalar and irregular sums end to end. "leaf": rows of [variables, size,
-    *family.parameter_shape]. tied: several groups share one of the parameters.
+    *family.parameter_shape]. tied: several groups share one of the parameters. frozen: learning
+    leaves them as they are.
     """
 
     kind: BankKind
     ids: tuple[str, ...]
     family: LeafFamily | None = None
     tied: bool = False
+    frozen: bool = False
 
 
 @dataclass(frozen=True)
@@ -125,12 +127,15 @@ class Plan:
         return max(1, min(values, WORK // max(1, work)))
 
 
-def make_plan(circuit: Circuit) -> Plan:
-    """Plan the evaluation of every group from which a root can be reached."""
+def make_plan(circuit: Circuit, frozen: Collection[str] = ()) -> Plan:
+    """Plan the evaluation of every group from which a root can be reached.
+
+    frozen: ids of parameters that have banks, and so layers, of their own.
+    """
     live = _reachable(circuit)
     fused = _fusable(circuit, live)
-    buckets = _buckets(circuit, live, fused)
-    banks, bank_of = _parameter_banks(circuit, buckets)
+    buckets = _buckets(circuit, live, fused, frozen)
+    banks, bank_of = _parameter_banks(circuit, buckets, frozen)
     addresses: dict[int, Address] = {}
     layers: list[LayerSpec] = []
     rows = 0
@@ -223,7 +228,9 @@ def _kind(circuit: Circuit, position: int, einsums: set[int], blocks: set[str]) 
     return "hadamard" if group.edges == "hadamard" else "kronecker"
 
 
-def _buckets(circuit: Circuit, live: list[bool], fused: Mapping[int, int]) -> _Buckets:
+def _buckets(
+    circuit: Circuit, live: list[bool], fused: Mapping[int, int], frozen: Collection[str]
+) -> _Buckets:
     """Groups that can be computed together, in an order that respects dependencies."""
     einsums = set(fused.values())
     blocks = {_parameter(circuit, g) or "" for g in einsums}
@@ -234,14 +241,15 @@ def _buckets(circuit: Circuit, live: list[bool], fused: Mapping[int, int]) -> _B
             continue
         kind = _kind(circuit, position, einsums, blocks)
         if isinstance(group, LeafGroup):
-            shape: Hashable = (group.family, len(group.variables), group.size)
+            fixed = group.parameter in frozen
+            shape: Hashable = (group.family, len(group.variables), group.size, fixed)
             buckets[(0, kind, shape)].append(position)
             continue
         inputs = _effective_inputs(circuit, position, kind)
         steps[position] = 1 + max(steps[i] for i in inputs)
-        shape = None
+        shape = _parameter(circuit, position) in frozen
         if kind not in ("edge_sum", "edge_product"):
-            shape = (tuple(circuit.groups[i].size for i in inputs), group.size)
+            shape = (tuple(circuit.groups[i].size for i in inputs), group.size, shape)
         buckets[(int(steps[position]), kind, shape)].append(position)
     return sorted(buckets.items(), key=lambda item: (item[0][0], item[1][0]))
 
@@ -264,7 +272,7 @@ def _parameter(circuit: Circuit, g: int) -> str | None:
 
 
 def _parameter_banks(
-    circuit: Circuit, buckets: _Buckets
+    circuit: Circuit, buckets: _Buckets, frozen: Collection[str]
 ) -> tuple[tuple[BankSpec, ...], dict[str, tuple[int, int]]]:
     """Like parameters share a bank; the row of an id is the same for all its users.
 
@@ -280,19 +288,20 @@ def _parameter_banks(
             if isinstance(group, ProductGroup):
                 continue
             shape = circuit.parameter_shape(group)
+            fixed = group.parameter in frozen
             bank: Hashable
             if isinstance(group, LeafGroup):
-                bank = ("leaf", group.family, shape)
+                bank = ("leaf", group.family, shape, fixed)
                 use = bank
                 kinds[bank] = ("leaf", group.family)
             elif kind == "edge_sum":
-                bank = "edges"
+                bank = ("edges", fixed)
                 edges = group.edges
                 rows = edges.offsets.tobytes() if isinstance(edges, SparseEdges) else None
                 use = (bank, shape, rows)
                 kinds[bank] = ("edges", None)
             else:
-                bank = ("weights", shape)
+                bank = ("weights", shape, fixed)
                 use = bank
                 kinds[bank] = ("weights", None)
             first, used_as = users.setdefault(group.parameter, (position, use))
@@ -311,7 +320,8 @@ def _parameter_banks(
     bank_of: dict[str, tuple[int, int]] = {}
     for number, (bank, names) in enumerate(ids.items()):
         kind_of_bank, family = kinds[bank]
-        banks.append(BankSpec(kind_of_bank, tuple(names), family, bank in tied))
+        fixed = names[0] in frozen
+        banks.append(BankSpec(kind_of_bank, tuple(names), family, bank in tied, fixed))
         row = 0
         for name in names:
             bank_of[name] = (number, row)

@@ -8,7 +8,7 @@ program.log_values(state, g)    # [B, size] of group g, read from that very run
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
@@ -55,6 +55,7 @@ class Program:
         dtype: torch.dtype | None = None,
         memory: int | None = None,
         kernels: KernelChoice = "auto",
+        frozen: Collection[str] = (),
     ) -> None:
         circuit.validate_params()
         self.circuit = circuit
@@ -64,7 +65,7 @@ class Program:
         # The fused kernels add up in float32.
         single = self.dtype == torch.float32 or kernels == "triton"
         self.kernels = kernels_for(self.device, kernels) if single else None
-        self.plan: Plan = make_plan(circuit)
+        self.plan: Plan = make_plan(circuit, frozen)
         self._reports: dict[tuple[str, ...], Report] = {}
         self.spare = Spare()
         self.banks: list[Bank] = self._banks(circuit)
@@ -261,7 +262,8 @@ class Program:
         with self.products():
             for layer in reversed(self.layers) if state.samples else ():
                 number = layer.spec.parameters
-                accumulator = None if statistics is None or number is None else statistics[number]
+                learns = number is not None and self.banks[number].trainable
+                accumulator = statistics[number] if statistics is not None and learns else None
                 layer.flow(state, flows, accumulator)
         return flows
 
@@ -345,12 +347,14 @@ def compile_circuit(
     dtype: torch.dtype | None = None,
     memory: int | None = None,
     kernels: KernelChoice = "auto",
+    frozen: Collection[str] = (),
 ) -> Program:
     """Compile for one device; dtype float32 by default, torch.float64 for exactness. memory:
     bytes that the buffers of a pass may take; large batches are tiled to fit. kernels: "auto"
-    takes fused Triton kernels on CUDA devices where Triton is installed, "torch" never.
+    takes fused Triton kernels on CUDA devices where Triton is installed, "torch" never. frozen:
+    ids of parameters that learning leaves as they are; unknown ones are no matter.
 
     Raises ParameterError if a parameter is missing, misshapen, illegal, too large for the
     dtype, or shared by groups that cannot share it.
     """
-    return Program(circuit, device, dtype, memory, kernels)
+    return Program(circuit, device, dtype, memory, kernels, frozen)

@@ -25,15 +25,17 @@ class WeightBank:
         stored: list[Tensor],
         device: torch.device,
         dtype: torch.dtype,
+        frozen: bool = False,
     ) -> None:
         self.ids = ids
+        self.frozen = frozen
         self._dtypes = [tensor.dtype for tensor in stored]
         self.set(torch.stack([tensor.to(dtype) for tensor in stored]).to(device))
 
     @property
     def trainable(self) -> bool:
-        """Weights always learn."""
-        return True
+        """Unless they are frozen."""
+        return not self.frozen
 
     @property
     def nbytes(self) -> int:
@@ -44,7 +46,7 @@ class WeightBank:
     @property
     def learning_bytes(self) -> int:
         """The statistics."""
-        return self.values.nbytes
+        return self.values.nbytes if self.trainable else 0
 
     def addresses(self) -> tuple[int, ...]:
         """Of the weights and, where they are in use, the log-weights."""

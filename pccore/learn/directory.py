@@ -17,7 +17,7 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
@@ -59,7 +59,8 @@ class RunConfig:
     model, data: as the user named them (the circuit itself is in the directory).
     method_options, train_options: as `pccore.options.to_dict` gives them.
     environment: versions and machine, for the record. memory: bytes for the buffers of a pass.
-    label: of the class whose rows alone are learned from, None for all rows.
+    label: of the class whose rows alone are learned from, None for all rows. frozen: ids of
+    parameters that stay as they are.
     """
 
     model: str
@@ -74,6 +75,7 @@ class RunConfig:
     data_fingerprint: str = ""
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     label: int | None = None
+    frozen: Sequence[str] = ()
     version: int = 1
 
 

@@ -6,7 +6,7 @@ import contextlib
 import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from pccore import __version__
 from pccore.compile import compile_circuit
 from pccore.datasets import Dataset, ImageShape, check_columns, check_support, load
 from pccore.datasets.labels import only
-from pccore.errors import DataError, PCError, RunError
+from pccore.errors import DataError, OptionError, PCError, RunError
 from pccore.graph import Circuit
 from pccore.learn.base import method_named
 from pccore.learn.directory import RunConfig, RunDirectory, State, Status
@@ -49,14 +49,19 @@ def prepare_run(
     memory: int | None = None,
     title: str = "",
     label: int | None = None,
+    frozen: Collection[str] = (),
 ) -> RunDirectory:
     """Check everything that can be wrong, then make the run directory.
 
-    label: learn from the rows of this class alone. Raises PropertyError for a circuit that cannot
+    label: learn from the rows of this class alone. frozen: ids of parameters that stay as they
+    are. Raises PropertyError for a circuit that cannot
     be trained, DataError for data that does not fit it, OptionError, RunError; nothing is written
     then.
     """
     chosen = method_named(method)
+    unknown = sorted(set(frozen) - set(circuit.params))
+    if unknown:
+        raise OptionError(f"the circuit has no parameter {unknown[0]!r} to freeze")
     check_trainable(circuit, dataset if label is None else only(dataset, label))
     config = RunConfig(
         model=model,
@@ -70,6 +75,7 @@ def prepare_run(
         title=title,
         data_fingerprint=dataset.fingerprint(),
         label=label,
+        frozen=sorted(frozen),
         environment={
             "pccore": __version__,
             "torch": torch.__version__,
@@ -156,7 +162,9 @@ class _Execution:
             )
         if config.label is not None:
             dataset = only(dataset, config.label)
-        program = compile_circuit(self.run.initial(), config.device, memory=config.memory)
+        program = compile_circuit(
+            self.run.initial(), config.device, memory=config.memory, frozen=frozenset(config.frozen)
+        )
         method = method_named(config.method)
         trainer = Trainer(
             program,

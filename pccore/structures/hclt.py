@@ -173,7 +173,7 @@ def _build(shape: Shape, options: HcltOptions) -> Circuit:
     generator = torch.Generator().manual_seed(options.seed)
     leaves = add_emissions(draft, shape, groups, labels, options.units, options, generator)
     top = add_tree(draft, tree, leaves, labels, "transition" if options.tied else None)
-    return finished(draft, top, shape, options, options.roots)
+    return finished(draft, top, shape, options, options.roots, leaves)
 
 
 STRUCTURE = Structure(

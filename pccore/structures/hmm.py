@@ -104,7 +104,7 @@ def _build(shape: Shape, options: HmmOptions) -> Circuit:
     tied = options.homogeneous
     leaves = add_emissions(draft, shape, steps, labels, options.units, options, generator, tied)
     top = add_tree(draft, chain, leaves, labels, "transition" if tied else None)
-    return finished(draft, top, shape, options, options.roots)
+    return finished(draft, top, shape, options, options.roots, leaves)
 
 
 def _size(shape: Shape, options: HmmOptions) -> Size:

@@ -17,7 +17,7 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from pccore.graph import Circuit
+from pccore.graph import Circuit, Json
 from pccore.leaves.base import Summary
 from pccore.structures.base import Shape, Size
 from pccore.structures.distil import from_clusters
@@ -121,13 +121,25 @@ def _pooled(summary: Summary, table: LeafTable, parameters: Sequence[str]) -> Su
     return Summary(mean, variance, counts)
 
 
-def finished(draft: Draft, top: int, shape: Shape, options: LeafOptions, roots: int) -> Circuit:
-    """The circuit under `roots` sums over the states of the root of the tree."""
+def finished(
+    draft: Draft,
+    top: int,
+    shape: Shape,
+    options: LeafOptions,
+    roots: int,
+    hidden: Sequence[int] = (),
+) -> Circuit:
+    """The circuit under `roots` sums over the states of the root of the tree.
+
+    hidden: positions of the groups whose units are the states of hidden variables; the circuit's
+    meta names them.
+    """
     generator = torch.Generator().manual_seed(options.seed + 1)
     top = draft.dense("root", [top], roots)
     draft.draw(generator)
     units = [(top, index) for index in range(roots)]
-    circuit = Circuit(draft.groups, units, shape.variables, draft.params)
+    meta: dict[str, Json] = {"latents": [draft.groups[position].name for position in hidden]}
+    circuit = Circuit(draft.groups, units, shape.variables, draft.params, meta)
     return from_clusters(circuit, shape, options.seed) if options.start == "clusters" else circuit
 
 

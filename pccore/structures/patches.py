@@ -76,10 +76,11 @@ def _build(shape: Shape, options: PatchOptions) -> Circuit:
     ]
     if options.top == "mixture":
         top = draft.hadamard("Z(top)", states) if len(states) > 1 else states[0]
+        states = [top]  # one hidden variable for all patches
     else:
         tree = learn_group_tree(shape, patches, options.pseudocount, options.seed)
         top = add_tree(draft, tree, states, labels)
-    return finished(draft, top, shape, options, options.roots)
+    return finished(draft, top, shape, options, options.roots, states)
 
 
 def _labels(grid: Grid, side: int) -> list[str]:
