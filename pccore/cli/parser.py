@@ -70,7 +70,7 @@ def make_parser() -> Parser:
     common(parser, False)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for declare in (
-        _models, _build, _train, _mixture, _eval, _query, _complete, _classify, _tools,
+        _models, _build, _train, _mixture, _distil, _eval, _query, _complete, _classify, _tools,
     ):  # fmt: skip
         declare(commands)
     return parser
@@ -197,6 +197,43 @@ def _mixture(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: 
         help="an option of the structure, the method or training (or of several), repeatable",
     )
     output(parser)
+
+
+def _distil(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ignore[reportPrivateUsage]
+    parser = command(
+        commands,
+        "distil",
+        "distilling:distil",
+        "learn hidden variables from clusters of embeddings first, then everything",
+    )
+    parser.add_argument(
+        "model", metavar="MODEL", help="a circuit with hidden variables: hclt, hmm, patches"
+    )
+    parser.add_argument("--data", metavar="D", required=True, help="dataset name or path")
+    parser.add_argument(
+        "--embeddings",
+        metavar="E",
+        default="values",
+        help="what is clustered: values, autoencoder (of patches), tokens (of sequences), hf:MODEL "
+        "(of the transformers package, on this machine) or FILE.npz (default: values)",
+    )
+    parser.add_argument(
+        "--hidden",
+        metavar="GROUPS",
+        help="names of the groups whose units are states, separated by ';' (default: those that "
+        "the structure has noted)",
+    )
+    parser.add_argument("--run", metavar="DIR", help="gets a run for each stage")
+    parser.add_argument("--resume", action="store_true", help="go on with the stages in --run")
+    parser.add_argument("-o", "--output", metavar="MODEL", help="the circuit that was learned")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="an option of the stages, or embed.KEY=VALUE of the embeddings' network, repeatable",
+    )
+    computing(parser)
 
 
 def _eval(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ignore[reportPrivateUsage]

@@ -2,9 +2,11 @@
 
 from pccore.distillation.assign import Assignments, Embeddings, assign, values_of
 from pccore.distillation.augment import augment, hidden_groups
-from pccore.distillation.pipeline import Distilled, DistilOptions, Stage, distil
+from pccore.distillation.pipeline import Distilled, DistilOptions, Stage, clustered, distil
+from pccore.distillation.sources import SOURCES, obtain, options_of
 
 __all__ = [
+    "SOURCES",
     "Assignments",
     "DistilOptions",
     "Distilled",
@@ -12,7 +14,10 @@ __all__ = [
     "Stage",
     "assign",
     "augment",
+    "clustered",
     "distil",
     "hidden_groups",
+    "obtain",
+    "options_of",
     "values_of",
 ]

@@ -182,6 +182,7 @@ def distil(
     chosen = options or DistilOptions()
     groups = hidden_groups(circuit, hidden)
     whole = augment(circuit, groups)
+    clustered(folder, resume)
     if assignments is None:
         given = values_of(dataset, circuit, groups) if embeddings is None else embeddings
         assignments = _assigned(Path(folder), circuit, groups, given, chosen.seed, resume)
@@ -205,6 +206,15 @@ def distil(
     return Distilled(result.with_meta(circuit.meta), tuple(pipeline.stages), names, closed)
 
 
+def clustered(folder: str | Path, resume: bool) -> bool:
+    """Whether the states of the hidden variables are in the folder, so that nothing has to be
+    embedded. Raises RunError where the folder holds runs that are not to be resumed."""
+    path = Path(folder)
+    if not resume and any(RunDirectory(run).exists() for run in path.glob("1-*")):
+        raise RunError("already holds a distillation", where=str(path), hint="resume it")
+    return resume and (path / ASSIGNMENTS).exists()
+
+
 def _assigned(
     folder: Path,
     circuit: Circuit,
@@ -215,7 +225,7 @@ def _assigned(
 ) -> Assignments:
     """From the folder where they are there and wanted, else by k-means, and written there."""
     path = folder / ASSIGNMENTS
-    if resume and path.exists():
+    if clustered(folder, resume):
         try:
             with np.load(path, allow_pickle=False) as stored:
                 states = {split: stored[split] for split in SPLITS}
