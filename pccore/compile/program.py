@@ -262,8 +262,9 @@ class Program:
         with self.products():
             for layer in reversed(self.layers) if state.samples else ():
                 number = layer.spec.parameters
-                learns = number is not None and self.banks[number].trainable
-                accumulator = statistics[number] if statistics is not None and learns else None
+                accumulator = None
+                if statistics is not None and number is not None and self.banks[number].trainable:
+                    accumulator = statistics[number]
                 layer.flow(state, flows, accumulator)
         return flows
 

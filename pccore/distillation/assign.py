@@ -92,7 +92,9 @@ def assign(
             )
     generator = np.random.default_rng(seed)
     sizes = {split: len(embeddings[split][0]) if groups else 0 for split in SPLITS}
-    states = {s: np.full((sizes[s], len(groups)), -1, dtype=np.int16) for s in SPLITS}
+    states: dict[Split, npt.NDArray[np.int16]] = {
+        s: np.full((sizes[s], len(groups)), -1, dtype=np.int16) for s in SPLITS
+    }
     for members in _tied(circuit, groups):
         rows = np.concatenate([_known(embeddings["train"][i]) for i in members])
         if not len(rows):

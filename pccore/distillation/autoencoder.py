@@ -74,6 +74,7 @@ class MaskedAutoencoder(nn.Module):
 
 
 def transformer(width: int, heads: int, layers: int) -> nn.TransformerEncoder:
+    """Layers of attention over [B, S, width], without dropout."""
     layer = nn.TransformerEncoderLayer(
         width, heads, 2 * width, dropout=0.0, batch_first=True, norm_first=True
     )

@@ -18,9 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from pccore.datasets import Dataset
-from pccore.datasets.base import SPLITS
+from pccore.datasets.base import SPLITS, Split
 from pccore.distillation.assign import Assignments, Embeddings, assign, values_of
 from pccore.distillation.augment import augment, below, deterministic, hidden_groups
 from pccore.errors import DataError, RunError
@@ -228,7 +229,7 @@ def _assigned(
     if clustered(folder, resume):
         try:
             with np.load(path, allow_pickle=False) as stored:
-                states = {split: stored[split] for split in SPLITS}
+                states: dict[Split, npt.NDArray[np.int16]] = {s: stored[s] for s in SPLITS}
                 return Assignments(states, stored["used"])
         except (OSError, ValueError, KeyError) as error:
             raise RunError(f"cannot be read: {error}", where=str(path)) from None

@@ -100,7 +100,8 @@ def embed_with_transformers(dataset: Dataset, model: str, decay: float = 0.5) ->
     and where the model cannot be read or has fewer words than the data.
     """
     try:
-        from transformers import AutoModel  # optional, and slow to import
+        # Optional, and slow to import.
+        from transformers import AutoModel  # pyright: ignore[reportMissingImports, reportUnknownVariableType]
     except ImportError:
         raise OptionError(
             "embeddings of a Hugging Face model need the package transformers",
