@@ -69,10 +69,10 @@ class HcltOptions(LeafOptions):
         minimum=0.0,
         maximum=1000.0,
     )
-    information: Information = option(
+    information: Literal["auto", "states", "bins", "correlation"] = option(
         "auto",
         help="mutual information of two columns; states: of all their values; bins: of columns "
-        "cut at quantiles; correlation: as if Gaussian; auto: states where there are few, else bins",
+        "cut at quantiles; correlation: as if Gaussian; auto: states where these are few",
     )
     bins: int = option(8, help="parts of a column that is cut", minimum=2, maximum=100)
     group: int = option(

@@ -2,6 +2,7 @@
 
 from pccore.transform.drop_dead import drop_dead
 from pccore.transform.fold import condition, marginalise
+from pccore.transform.grow import grow, growable
 from pccore.transform.join import join
 from pccore.transform.materialise import materialise
 from pccore.transform.normalise import normalise
@@ -16,6 +17,8 @@ __all__ = [
     "Softened",
     "condition",
     "drop_dead",
+    "grow",
+    "growable",
     "join",
     "marginalise",
     "materialise",
