@@ -84,6 +84,11 @@ class HcltOptions(LeafOptions):
     )
     tied: bool = option(False, help="one conditional table for all edges of the tree")
     roots: int = option(1, help="root units, such as one for each class", minimum=1, maximum=1024)
+    start: Literal["random", "quantiles", "clusters"] = option(
+        "clusters",
+        help="clusters: parameters of k-means clusters of the data below each hidden variable, "
+        "from which training ends higher; quantiles: Gaussian leaves at quantiles of the data",
+    )
 
 
 def learn_tree(
