@@ -1,5 +1,6 @@
 """Circuits made from circuits; each function says what happens to S."""
 
+from pccore.transform.augment import augment, states_of
 from pccore.transform.drop_dead import drop_dead
 from pccore.transform.fold import condition, marginalise
 from pccore.transform.grow import grow, growable
@@ -15,6 +16,7 @@ from pccore.transform.soften import Softened, observe_hidden, soften, unit_named
 __all__ = [
     "Scalar",
     "Softened",
+    "augment",
     "condition",
     "drop_dead",
     "grow",
@@ -31,5 +33,6 @@ __all__ = [
     "scalar",
     "smooth",
     "soften",
+    "states_of",
     "unit_named",
 ]
