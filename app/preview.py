@@ -33,18 +33,27 @@ def shape(dataset: str) -> Shape:
     return shape_of(store.get_dataset(dataset))
 
 
-@st.cache_resource(max_entries=8, show_spinner="Learning the structure ...")
+@st.cache_resource(max_entries=8, show_spinner="Learning from the data ...")
 def learned(structure: str, dataset: str, options: Options) -> Circuit:
     """The circuit of a structure that is learned from the data, of which no preview can be had
     for less. Raises OptionError, NotFoundError, DataError."""
     return build_structure(structure, shape(dataset), dict(options))
 
 
+def sketch(structure: str, dataset: str, options: Options) -> Circuit:
+    """The circuit that is learned from the data, but for start values that take time and that no
+    preview shows."""
+    recipe = find_structure(structure)
+    if not recipe.trained and any(info.name == "start" for info in describe(recipe.options)):
+        options = tuple({**dict(options), "start": "random"}.items())
+    return learned(structure, dataset, options)
+
+
 @st.cache_resource(max_entries=256, show_spinner=False)
 def size(structure: str, dataset: str, options: Options) -> Size:
     """Units, edges and parameters. Raises OptionError, NotFoundError, DataError."""
     if find_structure(structure).needs_data:
-        return size_of(learned(structure, dataset, options))
+        return size_of(sketch(structure, dataset, options))
     return estimate(structure, shape(dataset), dict(options))
 
 
@@ -57,7 +66,7 @@ def scene(structure: str, dataset: str, options: Options) -> tuple[dict[str, Any
     None where even that is too large.
     """
     if find_structure(structure).needs_data:
-        circuit = learned(structure, dataset, options)
+        circuit = sketch(structure, dataset, options)
         if circuit.num_units > MOST_UNITS:
             return None, "Too large to be drawn."
         found = circuit_scene(circuit)

@@ -115,12 +115,43 @@ def _models(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: i
         metavar="W",
         help="drop edges below this share of their sum; 0: only what changes nothing (default)",
     )
+    parser.add_argument(
+        "--flow",
+        type=share,
+        default=0.0,
+        metavar="F",
+        help="drop this share of all edges, those that --data (training rows) use least",
+    )
     data_split(parser, required=False)
     computing(parser)
     precision(parser)
     output(parser)
+    _grow(commands)
     parser = command(commands, "datasets", "data:datasets", "the datasets that have a name")
     parser.add_argument("name", metavar="NAME", nargs="?", help="the details of this one")
+
+
+def _grow(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ignore[reportPrivateUsage]
+    parser = command(commands, "grow", "growing:grow", "split units in two, for more training")
+    parser.add_argument("model", metavar="MODEL")
+    parser.add_argument(
+        "--groups", metavar="NAME,...", help="these, with what is bound to them (default: all)"
+    )
+    parser.add_argument(
+        "--share",
+        type=float,
+        default=1.0,
+        metavar="F",
+        help="of the units of each group; with --data those that the rows use most",
+    )
+    parser.add_argument(
+        "--noise", type=float, default=0.1, metavar="D", help="deviation of new weights (0.1)"
+    )
+    parser.add_argument("--seed", type=whole(0, 2**62), default=0, help="of the noise")
+    data_split(parser, required=False)
+    computing(parser)
+    precision(parser)
+    output(parser)
 
 
 def _build(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ignore[reportPrivateUsage]

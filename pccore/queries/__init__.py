@@ -1,6 +1,7 @@
 """Questions to a circuit; every answer is exact unless its licence says otherwise."""
 
 from pccore.queries.explain import Explanation, mpe, sample
+from pccore.queries.flows import ExpectedFlows, expected_flows
 from pccore.queries.likelihood import (
     log_conditional,
     log_likelihood,
@@ -20,6 +21,7 @@ from pccore.queries.table import Licence, Query, licence, queries, require
 from pccore.queries.values import UnitValues, hidden_posterior, unit_values
 
 __all__ = [
+    "ExpectedFlows",
     "Explanation",
     "Licence",
     "Marginals",
@@ -27,6 +29,7 @@ __all__ = [
     "Posterior",
     "Query",
     "UnitValues",
+    "expected_flows",
     "hidden_posterior",
     "licence",
     "licence_of",

@@ -123,9 +123,11 @@ def k_means(
 
     state: the seed of k-means, drawn where it is not given.
     """
-    # Different rows have different shadows; scikit-learn warns where there are too few.
+    # Different rows have different shadows; scikit-learn warns where there are too few. A matrix
+    # product would round the shadows of equal rows differently.
     direction = generator.standard_normal(points.shape[1]).astype(points.dtype)
-    count = min(clusters, len(np.unique(points @ direction)))
+    shadows = (points * direction).sum(1)
+    count = min(clusters, len(np.unique(np.round(shadows / max(1e-30, np.abs(shadows).max()), 6))))
     if count < 2:
         return points.mean(0, keepdims=True)
     from sklearn.cluster import KMeans  # slow to import: only when asked for

@@ -27,6 +27,10 @@ COMPONENTS = 64
 LEAF_SMOOTHING = 1.0
 #: Rows that a sum counts besides its own, spread over its edges.
 SUM_SMOOTHING = 0.05
+#: Rows that k-means looks at in all regions together, and in each at least: where there are many
+#: regions it takes most of the time.
+_ALL_ROWS = 4_000_000
+_FEWEST_ROWS = 2000
 #: Statistics that are held at a time.
 _CHUNK = 2**24
 
@@ -40,7 +44,8 @@ def from_clusters(circuit: Circuit, shape: Shape, seed: int) -> Circuit:
     """
     if shape.data is None:
         raise OptionError("clusters need training data", where="start")
-    regions = _Regions(shape.data, seed)
+    share = _ALL_ROWS // len(set(circuit.scopes))
+    regions = _Regions(shape.data, seed, max(_FEWEST_ROWS, min(MOST_ROWS, share)))
     member = _members(circuit, regions)
     users: dict[str, list[tuple[int, LeafGroup | SumGroup]]] = {}  # tied groups count together
     for number, group in enumerate(circuit.groups):
@@ -77,9 +82,10 @@ def _fitted(
 class _Regions:
     """Cluster numbers of the rows for each scope and number of units, found when asked for."""
 
-    def __init__(self, data: FloatArray, seed: int) -> None:
+    def __init__(self, data: FloatArray, seed: int, most: int) -> None:
         self.data = data
         self.seed = seed
+        self.most = most
         self._known: dict[tuple[Scope, int], IntArray] = {}
 
     def __call__(self, scope: Scope, units: int) -> IntArray:
@@ -101,13 +107,15 @@ class _Regions:
         points = np.where(missing, 0.0, columns - mean)
         generator = np.random.default_rng((self.seed, len(self._known)))
         chosen = points
-        if len(points) > MOST_ROWS:
-            chosen = points[generator.choice(len(points), MOST_ROWS, replace=False)]
+        if len(points) > self.most:
+            chosen = points[generator.choice(len(points), self.most, replace=False)]
         state = int(generator.integers(2**31 - 1))
         if min(chosen.shape) > COMPONENTS:
             reduce = PCA(COMPONENTS, svd_solver="randomized", random_state=state).fit(chosen)
             chosen, points = reduce.transform(chosen), reduce.transform(points)
-        return nearest(points, k_means(chosen, units, generator, state=state))
+        centres = k_means(chosen, units, generator, state=state)
+        parts = np.array_split(points, -(-len(points) * units // _CHUNK))
+        return np.concatenate([nearest(part, centres) for part in parts])
 
 
 def _members(circuit: Circuit, regions: _Regions) -> list[IntArray]:

@@ -69,10 +69,10 @@ class HcltOptions(LeafOptions):
         minimum=0.0,
         maximum=1000.0,
     )
-    information: Information = option(
+    information: Literal["auto", "states", "bins", "correlation"] = option(
         "auto",
         help="mutual information of two columns; states: of all their values; bins: of columns "
-        "cut at quantiles; correlation: as if Gaussian; auto: states where there are few, else bins",
+        "cut at quantiles; correlation: as if Gaussian; auto: states where these are few",
     )
     bins: int = option(8, help="parts of a column that is cut", minimum=2, maximum=100)
     group: int = option(
@@ -84,6 +84,11 @@ class HcltOptions(LeafOptions):
     )
     tied: bool = option(False, help="one conditional table for all edges of the tree")
     roots: int = option(1, help="root units, such as one for each class", minimum=1, maximum=1024)
+    start: Literal["random", "quantiles", "clusters"] = option(
+        "clusters",
+        help="clusters: parameters of k-means clusters of the data below each hidden variable, "
+        "from which training ends higher; quantiles: Gaussian leaves at quantiles of the data",
+    )
 
 
 def learn_tree(

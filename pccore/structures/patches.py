@@ -56,6 +56,11 @@ class PatchOptions(LeafOptions):
         1.0, help="as for a hidden Chow-Liu tree", minimum=0.0, maximum=1000.0
     )
     roots: int = option(1, help="root units, such as one for each class", minimum=1, maximum=1024)
+    start: Literal["random", "quantiles", "clusters"] = option(
+        "clusters",
+        help="clusters: parameters of k-means clusters of the data below each hidden variable, "
+        "from which training ends higher; quantiles: Gaussian leaves at quantiles of the data",
+    )
 
 
 def _build(shape: Shape, options: PatchOptions) -> Circuit:

@@ -1,7 +1,9 @@
 """Circuits made from circuits; each function says what happens to S."""
 
+from pccore.transform.augment import augment, states_of
 from pccore.transform.drop_dead import drop_dead
 from pccore.transform.fold import condition, marginalise
+from pccore.transform.grow import grow, growable
 from pccore.transform.join import join
 from pccore.transform.materialise import materialise
 from pccore.transform.normalise import normalise
@@ -14,8 +16,11 @@ from pccore.transform.soften import Softened, observe_hidden, soften, unit_named
 __all__ = [
     "Scalar",
     "Softened",
+    "augment",
     "condition",
     "drop_dead",
+    "grow",
+    "growable",
     "join",
     "marginalise",
     "materialise",
@@ -28,5 +33,6 @@ __all__ = [
     "scalar",
     "smooth",
     "soften",
+    "states_of",
     "unit_named",
 ]

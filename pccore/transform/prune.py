@@ -1,15 +1,17 @@
-"""Pruning: edges of weight zero, or below a threshold, and all that only they lead to.
+"""Pruning: edges of weight zero, of little weight or of little flow, and what only they lead to.
 
 Works on whole groups with arrays, so that circuits of millions of edges can be pruned; a group
 that loses some of its edges gets a list of edges (`SparseEdges`), one that loses whole units
 only gets smaller. Products lose no edge of a unit that stays, and children of a sum have one
 scope, so a pruned circuit is as smooth and decomposable as it was.
 
-Source: Poon and Domingos 2011, algorithm 1 (zero weights are pruned after learning).
+Sources: Poon and Domingos 2011, algorithm 1 (zero weights are pruned after learning); Dang, Liu
+and Van den Broeck, "Sparse probabilistic circuits via pruning and growing", 2022, sec. 3 (flows).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -26,27 +28,68 @@ IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 
 
-def prune(circuit: Circuit, threshold: float = 0.0) -> Circuit:
-    """The circuit without edges of little weight, and without what they alone kept alive.
+def prune(
+    circuit: Circuit,
+    threshold: float = 0.0,
+    flows: Mapping[str, Tensor] | None = None,
+    share: float = 0.0,
+    *,
+    rescale: bool = True,
+) -> Circuit:
+    """The circuit without edges of little weight or flow, and without what they alone kept alive.
 
     threshold: an edge is dropped if its share of the weights of its sum is below this; the
     largest always stays, and what stays is scaled so that each sum keeps its total weight. With
     0 only edges go that are zero, or lead to a unit that is zero for every input: S stays exactly
     what it was, for every evidence, and no weight changes. Units that no root reaches go as well.
 
+    flows: how often each edge takes part (`pccore.queries.expected_flows(...).edges`), by
+    parameter id; of all weights of the store the `share` with the smallest flow is dropped, but
+    the largest of each sum stays. rescale: without it what stays keeps its weight. Then S'(x) <=
+    S(x), and S'(x) / S(x) is the probability that the induced tree of x has no dropped edge: as
+    scaling only raises S', log S(x) - log S'(x) without scaling bounds the loss of x with it.
+    (The bound of the paper, -log(1 - the dropped edges' flow), is weaker by the union bound.)
+
     A root that is zero itself keeps one edge of each of its sums. Groups that lose nothing keep
     name, parameters and ties.
 
-    Raises OptionError for a threshold outside [0, 1), ParameterError for illegal parameters, and
-    GraphError where units of one group would get different scopes (never in a smooth circuit).
+    Raises OptionError for a threshold or a share outside [0, 1) or flows of other shapes,
+    ParameterError for illegal parameters, and GraphError where units of one group would get
+    different scopes (never in a smooth circuit).
     """
-    if not 0 <= threshold < 1:
-        raise OptionError(f"{threshold:g} is not in [0, 1)", where="threshold")
+    for name, value in (("threshold", threshold), ("share", share)):
+        if not 0 <= value < 1:
+            raise OptionError(f"{value:g} is not in [0, 1)", where=name)
     circuit.validate_params()
-    pruning = _Pruning(circuit, threshold)
+    pruning = _Pruning(circuit, threshold, _smallest(circuit, flows, share), rescale)
     pruning.choose()
     pruning.reach()
     return pruning.circuit()
+
+
+def _smallest(
+    circuit: Circuit, flows: Mapping[str, Tensor] | None, share: float
+) -> dict[str, tuple[FloatArray, BoolArray]]:
+    """The flows of each parameter's edges, and which of them are among the smallest, flat."""
+    if flows is None or not share:
+        return {}
+    reached = {root.group for root in circuit.roots}
+    for position in range(len(circuit.groups) - 1, -1, -1):
+        if position in reached:
+            reached.update(circuit.groups[position].inputs)
+    live = [group for position, group in enumerate(circuit.groups) if position in reached]
+    names = {group.parameter: None for group in live if isinstance(group, SumGroup)}
+    own: list[FloatArray] = [np.zeros(0)]
+    for name in names:
+        found = flows.get(name)
+        if found is None or found.shape != circuit.params[name].shape:
+            raise OptionError(f"no flow for each edge of {name!r}", where="flows")
+        own.append(found.detach().cpu().double().numpy().reshape(-1))
+    everything = np.concatenate(own)
+    gone = np.zeros(len(everything), dtype=np.bool_)
+    gone[np.argsort(everything, kind="stable")[: int(share * len(everything))]] = True
+    parts = np.split(gone, np.cumsum([len(part) for part in own])[:-1])
+    return dict(zip(names, zip(own[1:], parts[1:], strict=True), strict=True))
 
 
 @dataclass
@@ -55,6 +98,8 @@ class _Pruning:
 
     source: Circuit
     threshold: float
+    little: Mapping[str, tuple[FloatArray, BoolArray]]
+    rescale: bool
     rows: list[SparseEdges | None] = field(default_factory=list[SparseEdges | None])
     kept: list[BoolArray] = field(default_factory=list[BoolArray])
     scale: list[FloatArray] = field(default_factory=list[FloatArray])
@@ -89,12 +134,17 @@ class _Pruning:
         weights = np.where(nothing, 0.0, stored)
         total = np.add.reduceat(weights, starts)
         largest = np.maximum.reduceat(weights, starts)
-        kept = weights > 0
+        positive = weights > 0
+        kept = positive.copy()
         scale = np.ones(group.size)
+        # Of equals all stay, which is simpler than choosing one and loses nothing.
         if self.threshold:
-            # Of equals all stay, which is simpler than choosing one and loses nothing.
-            enough = weights >= np.minimum(self.threshold * total, largest)[owner]
-            kept &= enough
+            kept &= weights >= np.minimum(self.threshold * total, largest)[owner]
+        if group.parameter in self.little:
+            flow, little = self.little[group.parameter]
+            flow = np.where(kept, flow, -1.0)
+            kept &= ~little | (flow == np.maximum.reduceat(flow, starts)[owner])
+        if self.rescale and not np.array_equal(kept, positive):
             left = np.add.reduceat(np.where(kept, weights, 0.0), starts)
             cut = left < total
             scale[cut] = total[cut] / left[cut]

@@ -13,6 +13,7 @@ from pccore.check import check
 from pccore.compile import compile_circuit
 from pccore.errors import OptionError
 from pccore.graph import Circuit, SparseEdges, SumGroup, Unit
+from pccore.queries import expected_flows
 from pccore.reference import evaluate
 from pccore.structures import Shape, build_structure
 from pccore.transform import drop_dead, prune
@@ -153,3 +154,48 @@ def test_what_leads_to_zero_goes_too() -> None:
 def test_bad_thresholds(threshold: float) -> None:
     with pytest.raises(OptionError, match="threshold"):
         prune(circuit(bernoulli("A", 0.5)), threshold)
+
+
+def test_by_flow_the_edges_that_the_data_use_least_go() -> None:
+    model = circuit(
+        mix([0.5, 0.3, 0.2], [bernoulli("A", p).named(f"a{p}") for p in (0.0, 1.0, 0.9)])
+    )
+    x = torch.tensor([[1.0]] * 9 + [[0.0]])
+    flows = expected_flows(model, x)
+    top = model.groups[-1].name
+    # Of x = 1: 0, 0.3 / 0.48, 0.18 / 0.48; of x = 0: 0.5 / 0.52, 0, 0.02 / 0.52.
+    expected = [0.1 * 0.5 / 0.52, 0.9 * 0.3 / 0.48, 0.9 * 0.18 / 0.48 + 0.1 * 0.02 / 0.52]
+    assert flows.edges[top].tolist() == [pytest.approx(expected)]
+    made = prune(model, flows=flows.edges, share=0.34)
+    assert [g.name for g in made.groups[:-1]] == ["a1.0", "a0.9"]
+    np.testing.assert_allclose(made.params[top], [[0.6, 0.4]])
+    assert prune(model, flows=flows.edges, share=0.3).num_edges == 3  # not one whole edge
+
+
+@settings(max_examples=40)
+@given(circuits(variables=3, normalised=True, tied=True))
+def test_by_flow_the_loss_is_bounded(model: Circuit) -> None:
+    x = torch.from_numpy(oracle.states(model))
+    flows = expected_flows(model, x).edges
+    made = prune(model, flows=flows, share=0.5)
+    bare = prune(model, flows=flows, share=0.5, rescale=False)
+    assert table(made).sum() == pytest.approx(1)
+    assert (table(bare) <= table(model) * (1 + 1e-9)).all()
+    assert (table(bare) <= table(made) * (1 + 1e-9)).all()
+    assert made.num_edges <= model.num_edges
+    assert [g.size for g in made.groups] == [g.size for g in bare.groups]
+    assert check(made).holds("smooth")
+
+
+def test_by_flow_as_many_as_asked_for() -> None:
+    model = build_structure("rat", Shape.of(6), {"depth": 2, "replicas": 2, "units": 6})
+    x = torch.from_numpy(oracle.states(model)).float()
+    flows = expected_flows(model, x).edges
+    every = sum(f.numel() for f in flows.values())
+    made = prune(model, flows=flows, share=0.3)
+    left = sum(made.params[g.parameter].numel() for g in made.groups if isinstance(g, SumGroup))
+    assert left == pytest.approx(0.7 * every, abs=0.1 * every)
+    with pytest.raises(OptionError, match="no flow for"):
+        prune(model, flows={}, share=0.3)
+    with pytest.raises(OptionError, match="share"):
+        prune(model, flows=flows, share=1.0)
