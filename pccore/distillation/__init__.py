@@ -1,9 +1,9 @@
 """Latent variable distillation: hidden variables learned from clusters of embeddings first."""
 
 from pccore.distillation.assign import Assignments, Embeddings, assign, values_of
-from pccore.distillation.augment import augment, hidden_groups
 from pccore.distillation.pipeline import Distilled, DistilOptions, Stage, clustered, distil
 from pccore.distillation.sources import SOURCES, obtain, options_of
+from pccore.distillation.states import hidden_groups, with_states
 
 __all__ = [
     "SOURCES",
@@ -13,7 +13,7 @@ __all__ = [
     "Embeddings",
     "Stage",
     "assign",
-    "augment",
+    "with_states",
     "clustered",
     "distil",
     "hidden_groups",

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from pccore.datasets import Dataset
 from pccore.datasets.base import SPLITS, Split
-from pccore.distillation.augment import variables_of
+from pccore.distillation.states import variables_of
 from pccore.errors import DataError
 from pccore.graph import Circuit
 from pccore.leaves.base import Support

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from pccore.datasets import Dataset
 from pccore.datasets.base import SPLITS, Split
 from pccore.distillation.assign import Assignments, Embeddings, assign, values_of
-from pccore.distillation.augment import augment, below, deterministic, hidden_groups
+from pccore.distillation.states import below, deterministic, hidden_groups, with_states
 from pccore.errors import DataError, RunError
 from pccore.files.atomic import write_atomically
 from pccore.graph import Circuit
@@ -182,7 +182,7 @@ def distil(
     """
     chosen = options or DistilOptions()
     groups = hidden_groups(circuit, hidden)
-    whole = augment(circuit, groups)
+    whole = with_states(circuit, groups)
     clustered(folder, resume)
     if assignments is None:
         given = values_of(dataset, circuit, groups) if embeddings is None else embeddings

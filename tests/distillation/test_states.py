@@ -8,8 +8,8 @@ import torch
 
 from pccore import oracle
 from pccore.check import check
-from pccore.distillation import Assignments, assign, augment, hidden_groups, values_of
-from pccore.distillation.augment import below, deterministic
+from pccore.distillation import Assignments, assign, hidden_groups, values_of, with_states
+from pccore.distillation.states import below, deterministic
 from pccore.errors import DataError, NotFoundError, OptionError
 from pccore.graph import Circuit
 from pccore.structures import build_structure, shape_of
@@ -24,7 +24,7 @@ def tree(units: int = 2, structure: str = "hclt") -> Circuit:
 def test_summing_the_hidden_variables_out_gives_the_circuit(structure: str) -> None:
     model = tree(structure=structure)
     groups = hidden_groups(model)
-    whole = augment(model, groups)
+    whole = with_states(model, groups)
     assert len(whole.variables) == 8
     joint = np.exp(oracle.log_table(whole)).reshape(16, -1)
     np.testing.assert_allclose(joint.sum(1), np.exp(oracle.log_table(model)), rtol=1e-6)
@@ -38,7 +38,7 @@ def test_summing_the_hidden_variables_out_gives_the_circuit(structure: str) -> N
 def test_some_hidden_variables_leave_the_others_hidden() -> None:
     model = tree()
     groups = hidden_groups(model)
-    whole = augment(model, groups[:2])
+    whole = with_states(model, groups[:2])
     joint = np.exp(oracle.log_table(whole)).reshape(16, -1)
     np.testing.assert_allclose(joint.sum(1), np.exp(oracle.log_table(model)), rtol=1e-6)
     assert not deterministic(whole)
@@ -53,12 +53,12 @@ def test_groups_that_are_no_hidden_variables_are_refused() -> None:
         hidden_groups(rat)
     leaf = next(group.name for group in rat.groups if group.kind == "leaf")
     with pytest.raises(OptionError, match="no hidden variables of this circuit"):
-        augment(rat, hidden_groups(rat, [leaf]))
+        with_states(rat, hidden_groups(rat, [leaf]))
     with pytest.raises(NotFoundError, match="no group 'nobody'"):
         hidden_groups(rat, ["nobody"])
     model = tree(units=1)
     with pytest.raises(OptionError, match="one state"):
-        augment(model, hidden_groups(model))
+        with_states(model, hidden_groups(model))
 
 
 def test_states_are_the_clusters_of_the_embeddings() -> None:

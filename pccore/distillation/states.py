@@ -3,7 +3,8 @@
 A group of K units over a scope is the set of distributions p(x_scope | Z = k) of a hidden variable
 Z. Multiplying unit k by the indicator [Z = k] gives p(x, z), whose sum over z is the
 circuit that was there, with the same parameters by the same ids (Liu, Zhang and Van den Broeck
-2023, algorithm 1; `pccore.transform.materialise` does it for single sums).
+2023, algorithm 1). `pccore.transform.augment` takes scopes instead of groups, and branches of
+other circuits that lack the variable.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def variables_of(circuit: Circuit, groups: Sequence[int]) -> list[str]:
     return made
 
 
-def augment(circuit: Circuit, groups: Sequence[int]) -> Circuit:
+def with_states(circuit: Circuit, groups: Sequence[int]) -> Circuit:
     """The circuit of p(x, z): one more variable for each of the groups, after the old ones.
 
     Raises OptionError for a group of one unit, or where a hidden variable would be missing in some
