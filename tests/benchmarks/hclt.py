@@ -2,8 +2,9 @@
 
     pccore bench hclt [--data nltcs,plants] [--units 32] [--epochs 60] [--seed 0] [--json]
 
-The datasets are looked up as everywhere (PCCORE_DATA). Mini-batch EM (step 0.1, batches of 500, prior
-1), the best epoch on validation. Published: Liu and Van den Broeck 2021, with their regularisation.
+The datasets are looked up as everywhere (PCCORE_DATA). Mini-batch EM (step 0.1, batches of 500,
+prior 1), the best epoch on validation. Published: hidden Chow-Liu trees of Liu and Van den Broeck
+2021.
 """
 
 from __future__ import annotations
