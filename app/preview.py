@@ -65,10 +65,14 @@ def scene(structure: str, dataset: str, options: Options) -> tuple[dict[str, Any
     replicas, which all look alike, the first few are; another large graph is drawn by levels.
     None where even that is too large.
     """
-    if find_structure(structure).needs_data:
+    recipe = find_structure(structure)
+    if recipe.needs_data:
         circuit = sketch(structure, dataset, options)
         if circuit.num_units > MOST_UNITS:
             return None, "Too large to be drawn."
+        drawn = None if recipe.trained else regions.scene(circuit)
+        if drawn is not None:
+            return drawn, ""
         found = circuit_scene(circuit)
         return found, "" if len(found["nodes"]) >= circuit.num_units else "Drawn by levels."
     thin = {**dict(options)}
@@ -76,6 +80,12 @@ def scene(structure: str, dataset: str, options: Options) -> tuple[dict[str, Any
     for name in {"units", "components"} & set(defaults):
         thin[name] = "1"
     thin.pop("input_units", None)
+    about = shape(dataset)
+    if recipe.repeats is not None and about.num_variables > recipe.repeats:
+        few = Shape.of(about.variables[: recipe.repeats], about.supports[: recipe.repeats])
+        note = f"The first {recipe.repeats} of {about.num_variables} variables are drawn."
+        thin["start"] = "random"  # nothing else can start without data
+        return regions.scene(build_structure(structure, few, thin)), note
     if size(structure, dataset, tuple(thin.items())).units > MOST_UNITS:
         return None, "Too large to be drawn."
     replicas = int(str(thin.get("replicas", defaults.get("replicas", 1))))

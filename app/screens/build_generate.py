@@ -11,7 +11,9 @@ from pc_workbench import controls, errors, navigate, preview, state, store
 from pc_workbench.components import circuit_graph
 from pc_workbench.views import commands, sizes
 from pccore.errors import OptionError, PCError
+from pccore.options import describe
 from pccore.structures import Structure, build_structure, find_structure, shape_of, structures
+from pccore.structures.leaf_groups import LeafOptions
 
 #: Options that most people leave alone.
 FURTHER = frozenset(
@@ -98,12 +100,14 @@ def _suitable(name: str) -> list[str]:
 def _options(structure: Structure, problem: OptionError | None) -> None:
     names = [field.name for field in fields(structure.options)]
     # What is special about the structure comes first.
-    own = set(vars(structure.options).get("__annotations__", ()))
+    common = {field.name for field in fields(LeafOptions)}
+    own = set(vars(structure.options).get("__annotations__", ())) - common
     names.sort(key=lambda name: name not in own)
-    main = [name for name in names if name not in FURTHER]
+    advanced = {info.name for info in describe(structure.options) if info.advanced}
+    main = [name for name in names if name not in FURTHER | advanced]
     controls.widgets("options", structure.options, main, problem)
     with st.expander("More options"):
-        further = [name for name in names if name in FURTHER]
+        further = [name for name in names if name in FURTHER | advanced]
         controls.widgets("options", structure.options, further, problem)
 
 

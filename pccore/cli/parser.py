@@ -152,6 +152,22 @@ def _grow(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ign
     computing(parser)
     precision(parser)
     output(parser)
+    parser = command(
+        commands,
+        "materialise",
+        "materialising:materialise",
+        "hidden variables of scopes as variables of the model",
+    )
+    parser.add_argument("model", metavar="MODEL")
+    parser.add_argument(
+        "--latent",
+        action="append",
+        required=True,
+        metavar="Z=X0,X1",
+        help="a new variable for the choice among the products over these variables",
+    )
+    computing(parser)
+    output(parser)
 
 
 def _build(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ignore[reportPrivateUsage]

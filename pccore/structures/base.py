@@ -191,7 +191,8 @@ class Structure(Generic[O]):
     not suit the data. size: the size of what `build` would make, without making it; None
     where only building can tell. needs_image, needs_data: the recipe uses Shape.image, .data.
     finite_only: it has no leaves for real or unbounded variables. trained: the parameters are
-    those of the data as well, so that no training has to follow.
+    those of the data as well, so that no training has to follow. repeats: after so many variables
+    a drawing would only repeat itself.
     """
 
     name: str
@@ -204,6 +205,7 @@ class Structure(Generic[O]):
     needs_data: bool = False
     finite_only: bool = False
     trained: bool = False
+    repeats: int | None = None
 
     def require(self, shape: Shape) -> None:
         """Raise OptionError where the shape lacks what the recipe needs."""

@@ -68,13 +68,17 @@ class HcltOptions(LeafOptions):
         help="rows that are added to every pair of values before mutual informations are taken",
         minimum=0.0,
         maximum=1000.0,
+        advanced=True,
     )
     information: Literal["auto", "states", "bins", "correlation"] = option(
         "auto",
         help="mutual information of two columns; states: of all their values; bins: of columns "
         "cut at quantiles; correlation: as if Gaussian; auto: states where these are few",
+        advanced=True,
     )
-    bins: int = option(8, help="parts of a column that is cut", minimum=2, maximum=100)
+    bins: int = option(
+        8, help="parts of a column that is cut", minimum=2, maximum=100, advanced=True
+    )
     group: int = option(
         1,
         help="how much shares a hidden variable: squares of so many pixels of an image, with all "
@@ -82,7 +86,9 @@ class HcltOptions(LeafOptions):
         minimum=1,
         maximum=1024,
     )
-    tied: bool = option(False, help="one conditional table for all edges of the tree")
+    tied: bool = option(
+        False, help="one conditional table for all edges of the tree", advanced=True
+    )
     roots: int = option(1, help="root units, such as one for each class", minimum=1, maximum=1024)
     start: Literal["random", "quantiles", "clusters"] = option(
         "clusters",

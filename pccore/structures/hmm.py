@@ -124,4 +124,5 @@ STRUCTURE = Structure(
     options=HmmOptions,
     build=_build,
     size=_size,
+    repeats=8,
 )

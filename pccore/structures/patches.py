@@ -53,7 +53,7 @@ class PatchOptions(LeafOptions):
         "one hidden variable they are independent",
     )
     pseudocount: float = option(
-        1.0, help="as for a hidden Chow-Liu tree", minimum=0.0, maximum=1000.0
+        1.0, help="as for a hidden Chow-Liu tree", minimum=0.0, maximum=1000.0, advanced=True
     )
     roots: int = option(1, help="root units, such as one for each class", minimum=1, maximum=1024)
     start: Literal["random", "quantiles", "clusters"] = option(

@@ -338,7 +338,7 @@ class _Growth:
         for old in self.split[position].tolist():
             copy = copy + 1 if old == before else 0
             before = old
-            span = np.arange(edges.offsets[old], edges.offsets[old + 1])
+            span = np.arange(int(edges.offsets[old]), int(edges.offsets[old + 1]))
             own = edges.children[span]
             if isinstance(group, ProductGroup):
                 children.append(place[begin[own] + np.minimum(copy, times[own] - 1)])

@@ -228,6 +228,17 @@ def test_a_bad_option_is_told_beside_its_widget():
     assert at.warning
 
 
+def test_a_long_chain_is_drawn_in_part_and_advanced_options_stand_apart():
+    at = show(build_page, building="generate", structure="hmm", options="start:clusters")
+    assert not at.exception
+    assert any("8 of 64 variables" in caption.value for caption in at.caption)
+    at = show(build_page, building="generate", dataset="parity", structure="hclt")
+    (more,) = at.expander
+    inside = {widget.label for widget in [*more.select_slider, *more.selectbox, *more.toggle]}
+    assert {"Information", "Bins", "Tied"} <= inside
+    assert "Units" not in inside
+
+
 def test_a_structure_that_does_not_suit_the_data():
     at = show(build_page, building="generate", dataset="parity", structure="pd")
     clean(at)

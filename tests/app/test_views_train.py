@@ -209,6 +209,8 @@ def test_region_graphs(name: str):
     data = "parity" if name == "chow_liu" else "digits"
     shape = structures.shape_of(datasets.load(data))
     size = {"rat": {"units": 1, "replicas": 3}, "pd": {"units": 1}}.get(name)
+    if name in ("hclt", "patches"):
+        size = {"start": "random"}
     scene = regions.scene(structures.build_structure(name, shape, size))
     assert scene is not None
     ids = {node["id"] for node in scene["nodes"]}

@@ -55,6 +55,17 @@ def test_prune_by_flow_says_what_it_costs_at_most(run: Run, model: str) -> None:
     assert table.sum() == pytest.approx(1, abs=1e-5)
 
 
+def test_materialise(run: Run, model: str) -> None:
+    scopes = ("--latent", "Z5=X4,X5", "--latent", "Z1=X0,X1,X2,X3,X4,X5")
+    found = run("materialise", model, *scopes, "-o", "z.pc.json", "--json").json
+    assert found["states"] == {"Z5": 3, "Z1": 3}
+    assert found["largest_difference"] < 1e-6
+    assert found["properties"] == {"smooth": True, "decomposable": True, "deterministic": False}
+    assert load_model("z.pc.json").variables[-2:] == ("Z5", "Z1")
+    assert_one_line(run("materialise", model, "--latent", "Z", "-o", "z.pc.json"), "--latent")
+    assert_one_line(run("materialise", model, "--latent", "Z=X0,X2", "-o", "z.pc.json"), "Z")
+
+
 def test_bad_usage(run: Run, model: str) -> None:
     assert_one_line(run("grow", model), "-o")
     assert_one_line(run("grow", model, "--share", "2", "-o", "g.pc.json"), "share")

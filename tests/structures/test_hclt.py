@@ -205,3 +205,12 @@ def test_refusals() -> None:
     wide = shape_with(np.zeros((2, 2100)), Support("finite", 2))
     with pytest.raises(OptionError, match="too many to build"):
         build_structure("hclt", wide, {"units": 1024, "information": "correlation"})
+
+
+def test_the_benchmark_on_small_data() -> None:
+    from tests.benchmarks.hclt import measure
+
+    row = measure(load("parity"), 2, "clusters", 2, 0)
+    assert row["published"] is None
+    assert math.isfinite(row["test"])
+    assert row["parameters"] > 0
