@@ -19,7 +19,9 @@ def all_rows(data: Dataset) -> np.ndarray:
 
 
 def test_the_list() -> None:
-    assert BUNDLED == ["digits", "parity", "shapes", "shapes-binary", "two-level-tree"]
+    assert BUNDLED == [
+        "digits", "parity", "sentences", "shapes", "shapes-binary", "two-level-tree",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", BUNDLED)

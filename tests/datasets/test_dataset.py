@@ -126,6 +126,7 @@ def test_fingerprints_of_bundled_data_are_fixed() -> None:
     expected = {
         "digits": "8791fcdb26e5",
         "parity": "ce6d247d8ab3",
+        "sentences": "eeff7937f466",
         "shapes": "e68c9bbfe552",
         "shapes-binary": "34bb934ca3e0",
         "two-level-tree": "acfb2c6e551d",
