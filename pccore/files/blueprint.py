@@ -36,9 +36,13 @@ class Blueprint:
 
     @property
     def parameters(self) -> int:
-        """Numbers in the parameter store."""
-        shapes = (self.groups[first].shape for first in self.owner.values())
-        return sum(math.prod(shape) for shape in shapes if shape is not None)
+        """Numbers in the parameter store that can be learned."""
+        plans = (self.groups[first] for first in self.owner.values())
+        return sum(
+            math.prod(plan.shape)
+            for plan in plans
+            if plan.shape is not None and (plan.family is None or plan.family.trainable)
+        )
 
     def info(self, format_name: str, size: int) -> ModelInfo:
         """The summary that `describe` returns."""
