@@ -12,7 +12,7 @@ values. It reads the parameters of the program and adds to the program's statist
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,7 @@ from pccore.compile.banks import EdgeBank, LeafBank
 from pccore.compile.plan import ONE_HOT_LIMIT
 from pccore.compile.program import Program
 from pccore.compile.state import Pass, Workspace
+from pccore.errors import GraphError
 from pccore.graph import Circuit, Group, LeafGroup, ProductGroup, SumGroup
 from pccore.leaves.categorical import Categorical
 from pccore.params import Params
@@ -79,13 +80,10 @@ def tables_for(program: Program, states: int) -> Tables | None:
     """Tables of at most `states` states for a program, None where they would not pay."""
     banks = program.banks
     leaves = [bank for bank in banks if isinstance(bank, LeafBank)]
-    circuit = program.circuit
-    finite = all(domain.states is not None for domain in circuit.domains.values())
     plain = all(bank.shift is None and not bank.gathers for bank in leaves)
-    if program.device.type != "cpu" or states < 2 or not (finite and plain):
+    if program.device.type != "cpu" or states < 2 or not plain:
         return None
-    outputs = [root.group for root in circuit.roots]
-    found = Tables.of(circuit, outputs, states, program)
+    found = Tables.of(program.circuit, states, program)
     if found is None or found.work(2 * states) > WORTH * program.plan.rows * 2 * states:
         return None
     return found
@@ -95,11 +93,9 @@ class Tables:
     """A circuit whose small parts are tables; `program` computes the rest."""
 
     def __init__(
-        self, program: Program, outputs: Sequence[int], codes: Tensor, blocks: Sequence[_Block],
-        source: Program,
-    ) -> None:  # fmt: skip
+        self, program: Program, codes: Tensor, blocks: Sequence[_Block], source: Program
+    ) -> None:
         self.program = program
-        self.outputs = tuple(outputs)
         self._codes = codes
         self._blocks = tuple(blocks)
         filled = {block.bank for block in blocks}
@@ -118,14 +114,15 @@ class Tables:
         self._statistics = program.zero_statistics()
 
     @classmethod
-    def of(
-        cls, circuit: Circuit, outputs: Sequence[int], states: int, source: Program
-    ) -> Tables | None:
-        """The tables of a circuit of which `outputs` are wanted; None where there are none."""
-        cuts = _cuts(circuit, outputs, states)
-        if cuts is None:
-            return None
-        return _assemble(cls, circuit, outputs, cuts, states, source)
+    def of(cls, circuit: Circuit, states: int, source: Program) -> Tables | None:
+        """The tables of a circuit whose roots are wanted; None where there are none."""
+        cuts = _cuts(circuit, states)
+        return None if cuts is None else _assemble(cls, circuit, cuts, source)
+
+    def first(self, root: int) -> int:
+        """The row of the value buffer where the group of a root begins."""
+        unit = self.program.circuit.roots[root]
+        return self.program.plan.addresses[unit.group].first
 
     def work(self, samples: int) -> int:
         """Numbers in the value buffers of a pass over so many samples."""
@@ -191,21 +188,28 @@ def _rows_of(program: Program, number: int) -> list[tuple[str, Tensor]]:
 # -- what is cut ---------------------------------------------------------------------------------
 
 
-def _live(circuit: Circuit, outputs: Sequence[int]) -> list[bool]:
-    live = [False] * len(circuit.groups)
-    for g in outputs:
-        live[g] = True
-    for g in reversed(range(len(live))):
-        if live[g]:
-            for i in circuit.groups[g].inputs:
-                live[i] = True
-    return live
+def _needed(circuit: Circuit, tops: Iterable[int], cut: Collection[int] = ()) -> list[int]:
+    """The groups that are needed for some, without what is below those of `cut`, in order."""
+    needed, waiting = set[int](), list(tops)
+    while waiting:
+        g = waiting.pop()
+        if g not in needed and g not in cut:
+            needed.add(g)
+            waiting += circuit.groups[g].inputs
+    return sorted(needed)
 
 
-def _cuts(circuit: Circuit, outputs: Sequence[int], states: int) -> list[_Cut] | None:
+def _cuts(circuit: Circuit, states: int) -> list[_Cut] | None:
     """The largest groups with at most so many states, except leaves."""
-    live = _live(circuit, outputs)
-    counts = [circuit.domain(v).states if v in circuit.domains else 1 for v in range(len(circuit.variables))]
+    tops = {root.group for root in circuit.roots}
+    domains = circuit.domains
+    for group in circuit.groups:
+        # A part must not see values that its own leaves do not know to be impossible.
+        if isinstance(group, LeafGroup):
+            support = group.family.support
+            if support.states is None or any(domains[v] != support for v in group.variables):
+                return None
+    counts = [domains[v].states if v in domains else 1 for v in range(len(circuit.variables))]
     known: dict[int, int] = {}
 
     def size(bits: int) -> int:
@@ -218,12 +222,12 @@ def _cuts(circuit: Circuit, outputs: Sequence[int], states: int) -> list[_Cut] |
         return found
 
     small = [size(scope.bits) <= states for scope in circuit.scopes]
-    wanted = set[int]()
-    for g, group in enumerate(circuit.groups):
-        if live[g] and not small[g]:
-            wanted.update(i for i in group.inputs if small[i])
-    if any(small[g] for g in outputs):
+    if any(small[g] for g in tops):
         return None
+    wanted = set[int]()
+    for g in _needed(circuit, tops):
+        if not small[g]:
+            wanted.update(i for i in circuit.groups[g].inputs if small[i])
     cuts: list[_Cut] = []
     for g in sorted(wanted):
         if circuit.groups[g].kind != "leaf":
@@ -276,14 +280,8 @@ class _Copy:
     def part(self, cut: _Cut, leaves: dict[tuple[str, tuple[int, ...]], int]) -> int:
         """What is below a cut, over variables numbered from 0; leaves: those that exist."""
         local = {v: i for i, v in enumerate(cut.variables)}
-        needed, waiting = set[int](), [cut.group]
-        while waiting:
-            g = waiting.pop()
-            if g not in needed:
-                needed.add(g)
-                waiting += self.circuit.groups[g].inputs
         copies: dict[int, int] = {}
-        for g in sorted(needed):
+        for g in _needed(self.circuit, [cut.group]):
             group = self.circuit.groups[g]
             if isinstance(group, LeafGroup):
                 variables = tuple(local[v] for v in group.variables)
@@ -302,15 +300,9 @@ class _Copy:
 
 
 def _assemble(
-    cls: type[Tables],
-    circuit: Circuit,
-    outputs: Sequence[int],
-    cuts: list[_Cut],
-    states: int,
-    source: Program,
+    cls: type[Tables], circuit: Circuit, cuts: list[_Cut], source: Program
 ) -> Tables | None:
     """The outer circuit over tables, and the circuits that the tables are computed by."""
-    live = _live(circuit, outputs)
     rest = _Copy(circuit)
     width = len(circuit.variables)
     codes = torch.zeros(width, len(cuts), dtype=source.dtype)
@@ -328,9 +320,8 @@ def _assemble(
         params[name] = torch.full((1, size, count), 1.0 / count, dtype=source.dtype)
         places[cut.group] = rest.add(leaf)
         kinds.setdefault((cut.states, size), []).append(cut)
-    inner_cut = set(places)
-    needed = _above(circuit, outputs, inner_cut)
-    for g in sorted(needed):
+    roots = {root.group for root in circuit.roots}
+    for g in _needed(circuit, roots, set(places)):
         group = circuit.groups[g]
         inputs = () if isinstance(group, LeafGroup) else tuple(places[i] for i in group.inputs)
         places[g] = rest.add(group, inputs=inputs) if inputs else rest.add(group)
@@ -340,8 +331,11 @@ def _assemble(
         if isinstance(g, SumGroup | LeafGroup) and g.parameter in circuit.params
     }
     names = [f"x{v}" for v in range(width + len(cuts))]
-    tops = [places[g] for g in outputs]
-    outer = Circuit(rest.groups, [(g, 0) for g in tops], names, stored | params)
+    tops = [(places[root.group], root.index) for root in circuit.roots]
+    try:
+        outer = Circuit(rest.groups, tops, names, stored | params)
+    except GraphError:  # units of one group split their variables differently
+        return None
     program = Program(outer, "cpu", source.dtype)
     row_of = {
         name: (number, row) for number, bank in enumerate(program.banks)
@@ -349,7 +343,7 @@ def _assemble(
     }  # fmt: skip
     numbers = {cut.group: j for j, cut in enumerate(cuts)}
     blocks: list[_Block] = []
-    budget = COPIES * sum(live)
+    budget = COPIES * len(_needed(circuit, roots))
     for (shape, size), members in kinds.items():
         copy, leaves = _Copy(circuit), dict[tuple[str, tuple[int, ...]], int]()
         wanted = [copy.part(cut, leaves) for cut in members]
@@ -361,28 +355,17 @@ def _assemble(
             copy.parameters(),
         )  # fmt: skip
         count = math.prod(shape)
-        nested = Tables.of(inside, wanted, count // NESTED, source)
+        nested = Tables.of(inside, count // NESTED, source)
         if nested is None:
             whole = Program(inside, "cpu", source.dtype)
-            nested = cls(whole, wanted, codes[:0], (), source)
-        firsts = [nested.program.plan.addresses[g].first for g in nested.outputs]
+            nested = cls(whole, codes[:0], (), source)
+        firsts = [nested.first(number) for number in range(len(wanted))]
         rows = torch.tensor(firsts)[:, None] + torch.arange(size)
         spots = [row_of[f"table {numbers[cut.group]}"] for cut in members]
         places_there = torch.tensor([row for _, row in spots])
         patterns = _patterns(shape, source)
         blocks.append(_Block(nested, patterns, rows, spots[0][0], places_there, Workspace()))
-    return cls(program, tops, codes, blocks, source)
-
-
-def _above(circuit: Circuit, outputs: Sequence[int], cut: set[int]) -> set[int]:
-    """The groups that are needed when those of `cut` are tables."""
-    needed, waiting = set[int](), list(outputs)
-    while waiting:
-        g = waiting.pop()
-        if g not in needed and g not in cut:
-            needed.add(g)
-            waiting += circuit.groups[g].inputs
-    return needed
+    return cls(program, codes, blocks, source)
 
 
 def _patterns(states: tuple[int, ...], source: Program) -> Tensor:

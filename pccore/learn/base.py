@@ -21,7 +21,6 @@ from pccore.discovery import instances_in
 from pccore.errors import NotFoundError
 from pccore.params import Params
 
-
 #: Rows that are scored node by node, where making the tables would take longer.
 FEWEST_LOOKED_UP = 64
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from pccore.errors import OptionError
@@ -26,9 +27,7 @@ class HyperOptions(FamilyOptions):
         "the rectangles of an image",
     )
     units: int = option(5, help="k, sums of a region", minimum=1, maximum=256)
-    replicas: int = option(
-        10, help="r, random trees mixed at the root", minimum=1, maximum=1000
-    )
+    replicas: int = option(10, help="r, random trees mixed at the root", minimum=1, maximum=1000)
     embedding: int = option(5, help="h, numbers of a sector's embedding", minimum=1, maximum=256)
     hidden: tuple[int, ...] = option(
         (20, 20), help="widths of the network's inner layers", minimum=1, maximum=4096
@@ -74,7 +73,7 @@ def with_network(
 
 def _network_count(options: HyperOptions, sectors: int, sector: int) -> int:
     widths = (options.embedding, *options.hidden, sector)
-    layers = sum(b * (a + 1) for a, b in zip(widths, widths[1:], strict=False))
+    layers = sum(b * (a + 1) for a, b in pairwise(widths))
     return sectors * options.embedding + layers
 
 
@@ -102,9 +101,7 @@ def _sector(options: HyperOptions) -> int:
 
 def _build(shape: Shape, options: HyperOptions) -> Circuit:
     circuit = _base(shape, options)
-    return with_network(
-        circuit, options.embedding, options.hidden, _sector(options), options.seed
-    )
+    return with_network(circuit, options.embedding, options.hidden, _sector(options), options.seed)
 
 
 def _size(shape: Shape, options: HyperOptions) -> Size:

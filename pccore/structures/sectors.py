@@ -66,9 +66,7 @@ def sectors_size(shape: Shape, options: FamilyOptions, units: int, replicas: int
     )
 
 
-def sectors_circuit(
-    shape: Shape, options: FamilyOptions, units: int, replicas: int
-) -> Circuit:
+def sectors_circuit(shape: Shape, options: FamilyOptions, units: int, replicas: int) -> Circuit:
     """The circuit, float32, a parameter id being the name of its group.
 
     Names: L(variable) indicators, which the replicas share, or L(replica.path) other leaves;
