@@ -296,6 +296,9 @@ class Circuit:
         for group in self.groups:
             if group.kind == "product":
                 continue
+            made = self.params.shapes if isinstance(self.params, Generated) else {}
+            if made.get(group.parameter) == self.parameter_shape(group):
+                continue  # normalised by construction
             tensor = self.params.get(group.parameter)
             if tensor is None:
                 raise ParameterError(f"parameter {group.parameter!r} is missing", where=group.name)

@@ -20,7 +20,7 @@ from pccore.learn.base import BatchResult, Learner, Method
 from pccore.learn.gradient import adam_state, restore_adam
 from pccore.options import option
 from pccore.params import Params
-from pccore.structures.hyperspn import with_network
+from pccore.transform.generate import generated
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class HyperLearner(Learner):
         circuit = program.circuit
         if not isinstance(circuit.params, Generated):
             circuit = circuit.with_params(program.params)
-            circuit = with_network(
+            circuit = generated(
                 circuit, options.embedding, options.hidden, options.sector, options.network_seed
             )
             program.load(circuit.params)
