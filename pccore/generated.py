@@ -155,6 +155,12 @@ class Generated(Params):
         slot = self.slots.get(name)
         return self.direct[name] if slot is None else self._weights(name, self.network.logits(slot))
 
+    def __getitem__(self, key: str) -> Tensor:
+        return self._tensors[key] if key in self.shapes else self.direct[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.shapes or key in self.direct
+
     def __iter__(self) -> Iterator[str]:
         yield from self.shapes
         yield from self.direct

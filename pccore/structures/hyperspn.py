@@ -15,6 +15,9 @@ from pccore.structures.leaf_groups import FamilyOptions
 from pccore.structures.sectors import sectors_size
 from pccore.transform.generate import generated
 
+#: Weights of a sector of an EiNet (Shih et al. 2021, sec. 4.3).
+EINET_SECTOR = 40
+
 
 @dataclass(frozen=True)
 class HyperOptions(FamilyOptions):
@@ -33,7 +36,7 @@ class HyperOptions(FamilyOptions):
     )
     sector: int | None = option(
         None,
-        help="weights of a sector; none: units x units, for EiNets units",
+        help="weights of a sector; none: units x units, for EiNets 40",
         minimum=1,
         maximum=2**20,
         advanced=True,
@@ -65,7 +68,7 @@ def _base(shape: Shape, options: HyperOptions) -> Circuit:
 def _sector(options: HyperOptions) -> int:
     if options.sector is not None:
         return options.sector
-    return options.units**2 if options.base == "sectors" else options.units
+    return options.units**2 if options.base == "sectors" else EINET_SECTOR
 
 
 def _build(shape: Shape, options: HyperOptions) -> Circuit:
