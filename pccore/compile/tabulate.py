@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -108,16 +109,22 @@ class Tables:
         for number, bank in enumerate(program.banks):
             if number in filled:
                 continue
-            numbers = {where[name][0] for name in bank.ids}
-            rows = [where[name][1] for name in bank.ids]
-            self._sources[number] = (numbers.pop(), torch.cat(rows))
+            theirs = where[bank.ids[0]][0]
+            alike = all(where[name][0] == theirs for name in bank.ids)
+            if not alike or type(bank) is not type(source.banks[theirs]):
+                raise GraphError("ties of parameters that a part alone does not show")
+            rows = torch.cat([where[name][1] for name in bank.ids])
+            self._sources[number] = (theirs, rows)
         self._statistics = program.zero_statistics()
 
     @classmethod
     def of(cls, circuit: Circuit, states: int, source: Program) -> Tables | None:
         """The tables of a circuit whose roots are wanted; None where there are none."""
         cuts = _cuts(circuit, states)
-        return None if cuts is None else _assemble(cls, circuit, cuts, source)
+        try:
+            return None if cuts is None else _assemble(cls, circuit, cuts, source)
+        except GraphError:  # such as units of one group that split their variables differently
+            return None
 
     def first(self, root: int) -> int:
         """The row of the value buffer where the group of a root begins."""
@@ -272,9 +279,8 @@ class _Copy:
         self.circuit = circuit
         self.groups: list[Group] = []
 
-    def add(self, group: Group, **changes: object) -> int:
-        fields = {name: getattr(group, name) for name in group.__slots__} | changes
-        self.groups.append(type(group)(**{**fields, "name": f"{len(self.groups)}"}))
+    def add(self, group: Group, **changes: Any) -> int:
+        self.groups.append(replace(group, name=f"{len(self.groups)}", **changes))
         return len(self.groups) - 1
 
     def part(self, cut: _Cut, leaves: dict[tuple[str, tuple[int, ...]], int]) -> int:
@@ -306,6 +312,9 @@ def _assemble(
     rest = _Copy(circuit)
     width = len(circuit.variables)
     codes = torch.zeros(width, len(cuts), dtype=source.dtype)
+    prefix = "table "
+    while any(name.startswith(prefix) for name in circuit.params):
+        prefix += "'"
     places: dict[int, int] = {}
     params: dict[str, Tensor] = {}
     kinds: dict[tuple[tuple[int, ...], int], list[_Cut]] = {}
@@ -315,7 +324,7 @@ def _assemble(
         size = circuit.groups[cut.group].size
         # Looking up is quicker here than the product with one-hot codes of a small table.
         count = max(math.prod(cut.states), ONE_HOT_LIMIT + 1)
-        name = f"table {j}"
+        name = f"{prefix}{j}"
         leaf = LeafGroup(name, size, Categorical(count), (width + j,), name)
         params[name] = torch.full((1, size, count), 1.0 / count, dtype=source.dtype)
         places[cut.group] = rest.add(leaf)
@@ -332,10 +341,7 @@ def _assemble(
     }
     names = [f"x{v}" for v in range(width + len(cuts))]
     tops = [(places[root.group], root.index) for root in circuit.roots]
-    try:
-        outer = Circuit(rest.groups, tops, names, stored | params)
-    except GraphError:  # units of one group split their variables differently
-        return None
+    outer = Circuit(rest.groups, tops, names, stored | params)
     program = Program(outer, "cpu", source.dtype)
     row_of = {
         name: (number, row) for number, bank in enumerate(program.banks)
@@ -361,7 +367,7 @@ def _assemble(
             nested = cls(whole, codes[:0], (), source)
         firsts = [nested.first(number) for number in range(len(wanted))]
         rows = torch.tensor(firsts)[:, None] + torch.arange(size)
-        spots = [row_of[f"table {numbers[cut.group]}"] for cut in members]
+        spots = [row_of[f"{prefix}{numbers[cut.group]}"] for cut in members]
         places_there = torch.tensor([row for _, row in spots])
         patterns = _patterns(shape, source)
         blocks.append(_Block(nested, patterns, rows, spots[0][0], places_there, Workspace()))
