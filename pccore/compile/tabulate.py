@@ -101,7 +101,7 @@ class Tables:
         self._blocks = tuple(blocks)
         filled = {block.bank for block in blocks}
         where = {
-            name: (number, row) for number, bank in enumerate(source.banks)
+            name: (number, row) for number in range(len(source.banks))
             for name, row in _rows_of(source, number)
         }  # fmt: skip
         #: For each bank of ours that is no table: the bank of the source and the rows there.
