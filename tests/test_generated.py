@@ -17,6 +17,7 @@ from pccore.errors import FileError, OptionError, ParameterError
 from pccore.files import describe, load_model, save_bytes, save_model
 from pccore.generated import Generated, Network, sector_slots
 from pccore.graph import Circuit
+from pccore.learn import Epoch, Trainer, TrainOptions
 from pccore.learn.hyper import HyperLearner, HyperOptions
 from pccore.leaves.base import Support
 from pccore.presets import Facts, preset_options
@@ -193,3 +194,25 @@ def test_any_circuit_learns_through_a_network_of_its_own() -> None:
         for name, values in by_parameter(program, bank, bank.values).items():
             torch.testing.assert_close(kept[name].to(values), values, rtol=1e-4, atol=1e-5)
     assert learner.unpack(learner.pack(kept)).equal(kept)
+
+
+def test_a_run_with_tables_continues_bit_for_bit() -> None:
+    """Small regions are looked up, from the first batch on, before and after the break."""
+    x = np.random.default_rng(2).integers(0, 2, (500, 10)).astype(np.float32)
+    model = build_structure("hyperspn", Shape.of(10), {"units": 4, "replicas": 5})
+
+    def trainer(epochs: int) -> Trainer:
+        options = TrainOptions(epochs=epochs, batch_size=200, patience=0)
+        return Trainer(compile_circuit(model), x[:400], x[400:], "hyper", options=options)
+
+    whole, first, second = trainer(4), trainer(2), trainer(4)
+    expected = [event for event in whole.events() if isinstance(event, Epoch)]
+    assert whole.learner.expect._tables is not None
+    list(first.events())
+    second.restore(*first.state())
+    found = [event for event in second.events() if isinstance(event, Epoch)]
+    assert [(e.train_log_likelihood, e.valid_log_likelihood) for e in found] == [
+        (e.train_log_likelihood, e.valid_log_likelihood) for e in expected[-2:]
+    ]
+    assert isinstance(second.best_params, Generated)
+    assert second.best_params.equal(whole.best_params)
