@@ -163,7 +163,10 @@ class _Draft:
         return self.add(SumGroup(name, self._units, (below,), name))
 
     def parameters(self) -> dict[str, torch.Tensor]:
-        """All parameters; the weights are drawn in one go for each shape."""
+        """All parameters; the weights are drawn in one go for each shape.
+
+        Those of the mixture are nearly equal: a replica that starts light learns little.
+        """
         waiting: dict[tuple[int, int], list[str]] = {}
         for group in self.groups:
             if isinstance(group, SumGroup):
@@ -173,5 +176,6 @@ class _Draft:
         for (size, fan), names in waiting.items():
             block = random_weights((len(names), size, fan), self._generator)
             self._params.update(zip(names, block.unbind(), strict=True))
-        self._params["M(root)"] = self._params["M(root)"].view(-1)
+        mixture = torch.rand(self._params["M(root)"].numel(), generator=self._generator)
+        self._params["M(root)"] = torch.softmax(mixture, 0)
         return self._params
