@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from pccore.errors import EvidenceError, GraphError, NotFoundError, ParameterError
+from pccore.generated import Generated
 from pccore.graph_checks import check_edges, check_inputs, check_names
 from pccore.groups import (
     Edge,
@@ -110,9 +111,21 @@ class Circuit:
 
     @cached_property
     def num_parameters(self) -> int:
-        """Numbers in the store that the structure uses, tied ones counted once."""
-        shapes = {g.parameter: self.parameter_shape(g) for g in self.groups if g.kind != "product"}
-        return sum(math.prod(shape) for shape in shapes.values())
+        """Numbers in the store that can be learned, tied ones counted once.
+
+        Of parameters that a network generates, the network's own count instead; the states of
+        indicators are structure.
+        """
+        shapes = {
+            g.parameter: self.parameter_shape(g)
+            for g in self.groups
+            if g.kind == "sum" or (g.kind == "leaf" and g.family.trainable)
+        }
+        stored = 0
+        if isinstance(self.params, Generated):
+            stored = self.params.network.count
+            shapes = {name: s for name, s in shapes.items() if name in self.params.direct}
+        return stored + sum(math.prod(shape) for shape in shapes.values())
 
     @cached_property
     def levels(self) -> IntArray:
@@ -259,7 +272,9 @@ class Circuit:
 
     def with_params(self, params: Mapping[str, Tensor]) -> Circuit:
         """The same structure with another parameter store (the structure is shared)."""
-        return self._copy(params=params if isinstance(params, Params) else Params(params))
+        copy = self._copy(params=params if isinstance(params, Params) else Params(params))
+        copy.__dict__.pop("num_parameters", None)  # the one thing kept that depends on the store
+        return copy
 
     def with_meta(self, meta: Mapping[str, Json]) -> Circuit:
         """The same circuit with other notes."""
@@ -281,6 +296,9 @@ class Circuit:
         for group in self.groups:
             if group.kind == "product":
                 continue
+            made = self.params.shapes if isinstance(self.params, Generated) else {}
+            if made.get(group.parameter) == self.parameter_shape(group):
+                continue  # normalised by construction
             tensor = self.params.get(group.parameter)
             if tensor is None:
                 raise ParameterError(f"parameter {group.parameter!r} is missing", where=group.name)

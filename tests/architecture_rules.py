@@ -15,7 +15,7 @@ MAX_LINES = 400
 # A new module has to be given its place here.
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"scope", "errors", "resources", "discovery"}),
-    frozenset({"leaves", "params", "options", "presets"}),
+    frozenset({"leaves", "params", "generated", "options", "presets"}),
     frozenset({"groups"}),
     frozenset({"graph_checks"}),
     frozenset({"graph"}),

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from pccore.cli.output import Progress, emit, pairs, table
-from pccore.cli.support import compiled, device_of, rows_for
+from pccore.cli.support import compiled, device_of, dtype_of, rows_for
 from pccore.errors import EvidenceError, OptionError
 from pccore.evidence import parse_evidence
 from pccore.files import load_model
@@ -36,6 +36,7 @@ from pccore.queries import (
     sample,
     unit_values,
 )
+from pccore.queries.post_order import evaluate_in_post_order
 from pccore.transform import observe_hidden, parse_hidden, parse_soft, soften
 
 #: Rows that eval takes at a time, between two looks at the clock.
@@ -55,19 +56,20 @@ def evaluate(options: argparse.Namespace) -> int:
     _, where, rows = rows_for(circuit, options.data, options.limit)
     progress = Progress()
     start = time.perf_counter()
-    program = compiled(circuit, options)
-    log_z = log_partition(program).double()
+    value, alive = _scorer(circuit, options)
+    everything = torch.full((1, len(circuit.variables)), torch.nan)
+    log_z = value(everything).double()
     values: list[Tensor] = []
     for first in range(0, len(rows), CHUNK):
         chunk = torch.from_numpy(np.array(rows[first : first + CHUNK]))
-        values.append(log_value(program, chunk).double() - log_z)
+        values.append(value(chunk).double() - log_z)
         progress.update(f"{first + len(chunk)}/{len(rows)} rows")
     progress.clear()
     seconds = time.perf_counter() - start
     scores = torch.cat(values)
     observed = int((~np.isnan(rows)).sum())
     bits = -float(scores.sum()) / (observed * math.log(2)) if observed else math.nan
-    payload = {
+    payload: dict[str, Any] = {
         "log_likelihood": float(scores.mean()),
         "bits_per_dimension": bits,
         "samples": len(rows),
@@ -75,6 +77,8 @@ def evaluate(options: argparse.Namespace) -> int:
         "standard_error": float(scores.std() / len(scores) ** 0.5) if len(scores) > 1 else None,
         "impossible": int(torch.isneginf(scores).sum()),
     }
+    if alive:
+        payload["values_alive"] = max(alive)
     lines = pairs(
         [
             ("data", where),
@@ -86,8 +90,31 @@ def evaluate(options: argparse.Namespace) -> int:
     )
     if payload["impossible"]:
         lines.append(f"{payload['impossible']} rows have probability zero")
+    if alive:
+        lines.append(f"{max(alive)} values alive at a time for each row")
     emit(options, payload, lines)
     return 0
+
+
+def _scorer(
+    circuit: Circuit, options: argparse.Namespace
+) -> tuple[Callable[[Tensor], Tensor], list[int]]:
+    """Log-values of the root by the compiled program, or in post-order, where the list tells the
+    most values alive."""
+    alive: list[int] = []
+    if not options.post_order:
+        program = compiled(circuit, options)
+        log_partition(program)  # refuses circuits that have none
+        return lambda rows: log_value(program, rows), alive
+    require(circuit, "partition")
+    dtype = dtype_of(circuit, options)
+
+    def value(rows: Tensor) -> Tensor:
+        found = evaluate_in_post_order(circuit, rows, dtype=dtype)
+        alive.append(found.alive)
+        return found.log_values
+
+    return value, alive
 
 
 # -- query ---------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from pccore.cli.support import check_target, compiled
 from pccore.errors import EvidenceError, ParameterError
 from pccore.files import load_model, save_model
 from pccore.graph import Circuit
+from pccore.transform.generate import materialised
 
 PROPERTIES = (
     "smooth",
@@ -117,6 +118,8 @@ def convert(options: argparse.Namespace) -> int:
     """Write a model in the format that the ending of OUT names."""
     target = check_target(options.target)
     circuit = load_model(options.source)
+    if options.materialise:
+        circuit = materialised(circuit)
     save_model(circuit, target)
     size = target.stat().st_size
     payload = {

@@ -94,6 +94,11 @@ def _models(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: i
     )
     parser.add_argument("source", metavar="IN")
     parser.add_argument("target", metavar="OUT")
+    parser.add_argument(
+        "--materialise",
+        action="store_true",
+        help="write every weight of a HyperSPN, not embeddings and network",
+    )
     parser = command(
         commands, "compare", "comparing:compare", "two models: what differs, and how far apart"
     )
@@ -286,6 +291,11 @@ def _distil(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: i
 def _eval(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ignore[reportPrivateUsage]
     parser = command(commands, "eval", "asking:evaluate", "log-likelihood of data")
     parser.add_argument("model", metavar="MODEL")
+    parser.add_argument(
+        "--post-order",
+        action="store_true",
+        help="keep few values at a time (O(k log n) on trees), and say how many; slower",
+    )
     data_split(parser)
     computing(parser)
     precision(parser)

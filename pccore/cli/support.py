@@ -14,6 +14,7 @@ from pccore.datasets import Dataset, check_columns, check_support, load, parse_r
 from pccore.datasets.base import Array
 from pccore.errors import DataError, FileError, OptionError
 from pccore.files import FORMATS
+from pccore.generated import Generated
 from pccore.graph import Circuit
 from pccore.learn import Method
 from pccore.leaves.base import Support
@@ -55,11 +56,18 @@ def compiled(circuit: Circuit, options: argparse.Namespace) -> Program:
     """The program for --device, --threads, --memory and --precision."""
     device = device_of(options.device)
     use_threads(options.threads)
-    dtype = {"float32": torch.float32, "float64": torch.float64}.get(options.precision)
-    if dtype is None:
-        double = any(tensor.dtype == torch.float64 for tensor in circuit.params.values())
-        dtype = torch.float64 if double else torch.float32
-    return compile_circuit(circuit, device, dtype, options.memory)
+    return compile_circuit(circuit, device, dtype_of(circuit, options), options.memory)
+
+
+def dtype_of(circuit: Circuit, options: argparse.Namespace) -> torch.dtype:
+    """That of --precision; by default float64 where the circuit has such parameters."""
+    chosen = {"float32": torch.float32, "float64": torch.float64}.get(options.precision)
+    if chosen is not None:
+        return chosen
+    params = circuit.params
+    stored = params.direct if isinstance(params, Generated) else params
+    double = any(tensor.dtype == torch.float64 for tensor in stored.values())
+    return torch.float64 if double else torch.float32
 
 
 def device_of(text: str) -> str:

@@ -252,6 +252,12 @@ class Program:
         statistics: one accumulator per bank (see zero_statistics), added to. weights: flow
         entering the root for each sample [B], default 1; samples of value 0 get none.
         """
+        flows = self.root_flows(state, weights, root)
+        self.pass_down(state, flows, statistics)
+        return flows
+
+    def root_flows(self, state: Pass, weights: Tensor | None = None, root: int = 0) -> Tensor:
+        """Flows [rows, B] with what enters the root, as `flows` says, and nothing else."""
         flows = state.workspace.take("flows", tuple(state.values.shape), state.values).zero_()
         unit = self.circuit.root_unit(root)
         possible = ~torch.isinf(self.root_values(state, root))
@@ -259,6 +265,10 @@ class Program:
         self.flow_values(flows, unit.group)[:, unit.index] = (
             start if weights is None else torch.where(possible, weights, 0.0)
         )
+        return flows
+
+    def pass_down(self, state: Pass, flows: Tensor, statistics: list[Tensor] | None) -> None:
+        """The flow pass from what `flows` [rows, B] holds already, which is added to."""
         with self.products():
             for layer in reversed(self.layers) if state.samples else ():
                 number = layer.spec.parameters
@@ -266,7 +276,6 @@ class Program:
                 if statistics is not None and number is not None and self.banks[number].trainable:
                     accumulator = statistics[number]
                 layer.flow(state, flows, accumulator)
-        return flows
 
     def zero_statistics(self) -> list[Tensor]:
         """One zero accumulator per bank."""

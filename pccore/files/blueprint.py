@@ -24,7 +24,10 @@ from pccore.graph import Circuit, Group, Json, LeafGroup, ProductGroup, SparseEd
 
 @dataclass(frozen=True, slots=True)
 class Blueprint:
-    """A checked document: `owner` maps a parameter id to the first group that uses it."""
+    """A checked document: `owner` maps a parameter id to the first group that uses it.
+
+    generated: the weights of dense sums come from a network.
+    """
 
     variables: tuple[str, ...]
     meta: Mapping[str, Json]
@@ -33,15 +36,33 @@ class Blueprint:
     dtype: torch.dtype | None
     owner: Mapping[str, int]
     edges: int
+    generated: bool
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, int]]:
+        """[size, inputs] of what a network generates, by id."""
+        if not self.generated:
+            return {}
+        plans = {name: self.groups[first] for name, first in self.owner.items()}
+        return {
+            name: (plan.shape[0], plan.shape[1])
+            for name, plan in plans.items()
+            if plan.kind == "sum" and plan.edges == "dense" and plan.shape is not None
+        }
 
     @property
     def parameters(self) -> int:
-        """Numbers in the parameter store."""
-        shapes = (self.groups[first].shape for first in self.owner.values())
-        return sum(math.prod(shape) for shape in shapes if shape is not None)
+        """Numbers in the parameter store that can be learned, without those of a network."""
+        made = self.shapes
+        plans = (self.groups[first] for name, first in self.owner.items() if name not in made)
+        return sum(
+            math.prod(plan.shape)
+            for plan in plans
+            if plan.shape is not None and (plan.family is None or plan.family.trainable)
+        )
 
-    def info(self, format_name: str, size: int) -> ModelInfo:
-        """The summary that `describe` returns."""
+    def info(self, format_name: str, size: int, network: int = 0) -> ModelInfo:
+        """The summary that `describe` returns; network: numbers of the network, if any."""
         return ModelInfo(
             format=format_name,
             title=str(self.meta.get("title", "")),
@@ -50,7 +71,7 @@ class Blueprint:
             groups=len(self.groups),
             units=sum(group.size for group in self.groups),
             edges=self.edges,
-            parameters=self.parameters,
+            parameters=self.parameters + network,
             bytes=size,
         )
 
@@ -83,8 +104,11 @@ def read(document: object, limits: Limits, edge_count: EdgeCount) -> Blueprint:
         document,
         "the document",
         ("format", "version", "variables", "groups", "roots"),
-        ("dtype", "meta"),
+        ("dtype", "meta", "generated"),
     )
+    made = top.get("generated", False)
+    if not isinstance(made, bool):
+        raise FileError(f"generated must be true or false, not {checks.shown(made)}")
     variables = _variables(top["variables"], limits)
     entries = checks.items(top["groups"], "groups")
     if len(entries) > limits.max_groups:
@@ -100,7 +124,9 @@ def read(document: object, limits: Limits, edge_count: EdgeCount) -> Blueprint:
     )
     if not roots:
         raise FileError("the model has no root", hint="list the top group under roots")
-    return Blueprint(variables, meta, tuple(reader.plans), roots, dtype, reader.owner, reader.edges)
+    return Blueprint(
+        variables, meta, tuple(reader.plans), roots, dtype, reader.owner, reader.edges, made
+    )
 
 
 def _versioned(document: object) -> dict[str, object]:

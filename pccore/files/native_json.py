@@ -109,7 +109,10 @@ def _document(source: Source) -> object:
 
 
 def _blueprint(source: Source) -> Blueprint:
-    return read(_document(source), source.limits, _refuse_tensor_edges)
+    blueprint = read(_document(source), source.limits, _refuse_tensor_edges)
+    if blueprint.generated:
+        raise FileError("generated parameters are in .pc.safetensors files only")
+    return blueprint
 
 
 def _refuse_tensor_edges(name: str) -> int:

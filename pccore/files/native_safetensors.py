@@ -3,11 +3,17 @@
 The metadata hold the structure (see `structure`) as JSON, references as positions. The
 tensors are "params/ID" for each parameter and, for the sparse edges of groups with more
 than a few children, "offsets/GROUP" and "children/GROUP" (int64).
+
+Where a network generates the weights of the dense sums, "generated" is true in the structure,
+"network/embeddings", "network/weight.0", "network/bias.0" ... stand for all of them, and the JSON
+lies deflated in the tensor "structure" (uint8): written out it would be larger than the parameters.
 """
 
 from __future__ import annotations
 
 import json
+import math
+import zlib
 from collections.abc import Mapping
 from typing import BinaryIO
 
@@ -21,7 +27,12 @@ from pccore.files.blueprint import Blueprint, read, read_meta
 from pccore.files.group_reader import GroupPlan
 from pccore.files.tensor_container import Entry, Header
 from pccore.files.validation import validate_params
+from pccore.generated import Generated, Network
 from pccore.graph import Circuit, Json, SparseEdges
+from pccore.transform.generate import dense_shapes
+
+#: Tensors of a network, and the deflated structure that goes with them.
+_NETWORK, _PACKED = "network/", "structure"
 
 #: Sparse edges with more children than this are stored as tensors.
 _INLINE_EDGES = 64
@@ -42,6 +53,11 @@ def save(circuit: Circuit, stream: BinaryIO) -> None:
         for group in circuit.groups
     ]
     document["roots"] = structure.encode_roots(circuit, "position")
+    made = circuit.params if isinstance(circuit.params, Generated) else None
+    if made is not None and dict(made.shapes) != dense_shapes(circuit):
+        made = None  # not every dense sum: stored as ordinary parameters
+    if made is not None:
+        document["generated"] = True
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     strict_json.check_counts(text, limits)
     tensors: dict[str, Tensor] = {}
@@ -54,10 +70,19 @@ def save(circuit: Circuit, stream: BinaryIO) -> None:
                 (f"children/{group.name}", group.edges.children),
             ):
                 tensors[name] = torch.tensor(array, dtype=torch.int64)
+    stored = circuit.params if made is None else made.direct
     for parameter in structure.used_parameters(circuit):
-        tensors[f"params/{parameter}"] = circuit.params[parameter]
+        if parameter in stored:
+            tensors[f"params/{parameter}"] = stored[parameter]
+    metadata = {"format": structure.FORMAT_NAME}
+    if made is None:
+        metadata["structure"] = text
+    else:
+        tensors |= {f"network/{name}": tensor for name, tensor in made.network.tensors().items()}
+        tensors[_PACKED] = torch.frombuffer(
+            bytearray(zlib.compress(text.encode(), 9)), dtype=torch.uint8
+        )
     size = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
-    metadata = {"format": structure.FORMAT_NAME, "structure": text}
     header = tensor_container.header_bytes(tensors, metadata)
     if len(header) > limits.max_json_bytes or len(header) + size > limits.max_bytes:
         raise FileError(
@@ -77,8 +102,12 @@ def load(source: Source) -> Circuit:
     def sparse(plan: GroupPlan) -> SparseEdges:
         return _sparse(plan, tensors[f"offsets/{plan.name}"], tensors[f"children/{plan.name}"])
 
-    params = {parameter: tensors[f"params/{parameter}"] for parameter in blueprint.owner}
+    made = blueprint.shapes
+    params = {p: tensors[f"params/{p}"] for p in blueprint.owner if p not in made}
     circuit = blueprint.circuit(params, sparse)
+    if blueprint.generated:
+        named = {k.removeprefix(_NETWORK): t for k, t in tensors.items() if k.startswith(_NETWORK)}
+        circuit = circuit.with_params(Generated(Network.of(named), made, params))
     validate_params(circuit)
     return circuit
 
@@ -90,8 +119,13 @@ def meta(source: Source) -> Mapping[str, Json]:
 
 def describe(source: Source) -> ModelInfo:
     """Counts and notes, read from the header alone."""
-    _, blueprint = _blueprint(source)
-    return blueprint.info(FORMAT.name, source.size)
+    header, blueprint = _blueprint(source)
+    network = sum(
+        math.prod(entry.shape)
+        for name, entry in header.entries.items()
+        if name.startswith(_NETWORK)
+    )
+    return blueprint.info(FORMAT.name, source.size, network)
 
 
 def recognises(start: bytes) -> bool:
@@ -101,6 +135,8 @@ def recognises(start: bytes) -> bool:
 
 def _document(header: Header, source: Source) -> object:
     text = header.metadata.get("structure")
+    if text is None and _PACKED in header.entries:
+        text = _unpacked(header.entries[_PACKED], source)
     if header.metadata.get("format") != structure.FORMAT_NAME or text is None:
         raise FileError(
             "this safetensors file holds tensors but no circuit",
@@ -111,6 +147,22 @@ def _document(header: Header, source: Source) -> object:
     except FileError as error:
         where = f"structure, {error.where}" if error.where else "structure"
         raise FileError(error.message, where=where, hint=error.hint) from None
+
+
+def _unpacked(entry: Entry, source: Source) -> str:
+    """The deflated structure. Raises FileError for what is damaged or grows too large."""
+    if entry.dtype != torch.uint8 or len(entry.shape) != 1:
+        raise FileError("the tensor must be a row of U8", where=_PACKED)
+    data = tensor_container.read_tensors(source, [entry])[_PACKED].numpy().tobytes()
+    most = source.limits.max_json_bytes
+    try:
+        inflate = zlib.decompressobj()
+        text = inflate.decompress(data, most + 1)
+        if len(text) > most or not inflate.eof:
+            raise FileError(f"the structure is cut off, or longer than {most} bytes", where=_PACKED)
+        return text.decode()
+    except (zlib.error, UnicodeDecodeError) as error:
+        raise FileError(f"the structure cannot be read: {error}", where=_PACKED) from None
 
 
 def _blueprint(source: Source) -> tuple[Header, Blueprint]:
@@ -150,19 +202,29 @@ def _check_tensors(header: Header, blueprint: Blueprint) -> None:
             if entry.dtype != torch.int64:
                 raise FileError(f"the tensor {checks.shown(name)} must be I64", where=where)
             needed.add(name)
+    made = blueprint.shapes
     for parameter, position in blueprint.owner.items():
-        plan = blueprint.groups[position]
-        where = f"group {plan.name}"
-        assert plan.shape is not None
-        name = f"params/{parameter}"
-        entry = _tensor(header, name, len(plan.shape), where)
-        _check_shape(entry, plan.shape, where)
-        if not entry.dtype.is_floating_point:
-            raise FileError(f"the tensor {checks.shown(name)} must be F64 or F32", where=where)
-        needed.add(name)
+        if parameter not in made:
+            needed.add(_check_parameter(header, parameter, blueprint.groups[position]))
+    if blueprint.generated:
+        # Which of them there must be, and of what shapes, the network checks itself.
+        needed |= {name for name in header.entries if name.startswith(_NETWORK)}
+        needed.add(_PACKED)
     for name in header.entries:
         if name not in needed:
             raise FileError(f"no group uses the tensor {checks.shown(name)}")
+
+
+def _check_parameter(header: Header, parameter: str, plan: GroupPlan) -> str:
+    """The name of the tensor of a parameter, which is there and has the shape of the group."""
+    where = f"group {plan.name}"
+    assert plan.shape is not None
+    name = f"params/{parameter}"
+    entry = _tensor(header, name, len(plan.shape), where)
+    _check_shape(entry, plan.shape, where)
+    if not entry.dtype.is_floating_point:
+        raise FileError(f"the tensor {checks.shown(name)} must be F64 or F32", where=where)
+    return name
 
 
 def _check_shape(entry: Entry, shape: tuple[int, ...], where: str) -> None:

@@ -34,6 +34,7 @@ DTYPES: Mapping[str, torch.dtype] = MappingProxyType(
         "F32": torch.float32,
         "F16": torch.float16,
         "BF16": torch.bfloat16,
+        "U8": torch.uint8,
     }
 )
 _NAMES: Mapping[torch.dtype, str] = MappingProxyType({d: n for n, d in DTYPES.items()})

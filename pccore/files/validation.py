@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from pccore.errors import ParameterError
+from pccore.generated import Generated
 from pccore.graph import Circuit
 from pccore.leaves import LeafFamily
 
@@ -24,7 +25,8 @@ def validate_params(circuit: Circuit) -> None:
     Raises:
         ParameterError: as `Circuit.validate_params`.
     """
-    if len(circuit.groups) < _MANY or not _all_legal(circuit):
+    small = len(circuit.groups) < _MANY or isinstance(circuit.params, Generated)
+    if small or not _all_legal(circuit):
         circuit.validate_params()
 
 

@@ -15,9 +15,14 @@ from torch import Tensor
 from pccore.compile import Program
 from pccore.compile.graphs import CapturedPass
 from pccore.compile.program import LARGEST_TILE
+from pccore.compile.tabulate import Tables, states_for, tables_for
 from pccore.compile.tiling import in_tiles
 from pccore.discovery import instances_in
 from pccore.errors import NotFoundError
+from pccore.params import Params
+
+#: Rows that are scored node by node, where making the tables would take longer.
+FEWEST_LOOKED_UP = 64
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,18 @@ class Learner(ABC):
 
     def end_epoch(self) -> None:  # noqa: B027 - most learners have nothing to do here
         """Called when every row has been seen once."""
+
+    def params(self) -> Params:
+        """The current parameters, in the form in which a model is to be kept."""
+        return self.program.params
+
+    def pack(self, params: Params) -> dict[str, Tensor]:
+        """What `params` gave, as tensors by name for a checkpoint."""
+        return dict(params)
+
+    def unpack(self, tensors: Mapping[str, Tensor]) -> Params:
+        """What `pack` was given."""
+        return Params(tensors)
 
     def state(self) -> dict[str, Tensor]:
         """What a checkpoint must hold besides the parameters."""
@@ -89,12 +106,33 @@ class Expectation:
     def __init__(self, program: Program) -> None:
         self.program = program
         self._captured: CapturedPass | None = None
+        #: Small regions as tables, once there was a batch to tell how large they may be.
+        self._tables: Tables | None = None
+        self._tried = False
 
     @torch.no_grad()
     def __call__(self, x: Tensor, statistics: list[Tensor]) -> BatchResult:
         """Add the expected counts of rows x [B, V]; large batches in tiles."""
-
+        if not self._tried:
+            self._tried = True
+            self._tables = tables_for(self.program, states_for(len(x)))
+        if self._tables is not None and _complete(x):
+            return self._each(x, lambda tile: self._look_up(tile, statistics), self._tables.program)
         return self._each(x, lambda tile: self._pass(tile, statistics))
+
+    @torch.no_grad()
+    def values(self, x: Tensor) -> Tensor:
+        """Log-values of the root [B] on the CPU, of rows x [B, V]; nothing is learned."""
+        tables, program = self._tables, self.program
+        if tables is None or len(x) < FEWEST_LOOKED_UP or not _complete(x):
+            return torch.cat(list(in_tiles(program, x, lambda tile: program(tile).cpu())))
+        outer = tables.program
+
+        def value(tile: Tensor) -> Tensor:
+            with outer.spare.borrow() as workspace:
+                return outer.root_values(tables.up(tile, program, workspace).outer)
+
+        return torch.cat(list(in_tiles(outer, x, value, numbers=LARGEST_TILE)))
 
     @torch.no_grad()
     def hard(self, x: Tensor, statistics: list[Tensor], up: str = "sum") -> BatchResult:
@@ -114,8 +152,11 @@ class Expectation:
 
         return self._each(x, pass_)
 
-    def _each(self, x: Tensor, pass_: Callable[[Tensor], Tensor]) -> BatchResult:
-        """Tile by tile; pass_ gives the log-values of the root."""
+    def _each(
+        self, x: Tensor, pass_: Callable[[Tensor], Tensor], sized: Program | None = None
+    ) -> BatchResult:
+        """Tile by tile; pass_ gives the log-values of the root. sized: what the tiles have to
+        suit, if not the program."""
 
         def learn_from(tile: Tensor) -> tuple[float, int]:
             values = pass_(tile)
@@ -123,9 +164,21 @@ class Expectation:
             total = float(torch.where(possible, values, 0.0).double().sum())
             return total, int((~possible).sum())
 
-        tiles = in_tiles(self.program, x, learn_from, numbers=LARGEST_TILE, training=True)
+        suits = sized or self.program
+        tiles = in_tiles(suits, x, learn_from, numbers=LARGEST_TILE, training=True)
         parts = list(tiles)
         return BatchResult(sum(p[0] for p in parts), len(x), sum(p[1] for p in parts))
+
+    def _look_up(self, x: Tensor, statistics: list[Tensor]) -> Tensor:
+        """What `_pass` does, with tables."""
+        tables = self._tables
+        assert tables is not None
+        outer = tables.program
+        with outer.spare.borrow() as workspace:
+            state = tables.up(x, self.program, workspace)
+            values = outer.root_values(state.outer)
+            tables.down(state, outer.root_flows(state.outer), statistics, self.program)
+        return values
 
     def _pass(self, x: Tensor, statistics: list[Tensor]) -> Tensor:
         """Log-values of the root, [B]."""
@@ -141,3 +194,7 @@ class Expectation:
             values = program.root_values(state)
             program.flows(state, statistics)
         return values
+
+
+def _complete(x: Tensor) -> bool:
+    return len(x) > 0 and not bool(torch.isnan(x).any())

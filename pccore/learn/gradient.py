@@ -63,27 +63,38 @@ class AdamLearner(Learner):
 
     def state(self) -> dict[str, Tensor]:
         """Raw parameters and Adam's moments."""
-        saved = {f"raw.{i}": raw.detach().cpu().clone() for i, raw in enumerate(self._raw)}
-        for i, raw in enumerate(self._raw):
-            for key, value in self._optimiser.state.get(raw, {}).items():
-                saved[f"adam.{i}.{key}"] = value.detach().cpu().clone()
-        return saved
+        return adam_state(self._optimiser)
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Continue exactly where `state` was taken; the program has its parameters already."""
-        with torch.no_grad():
-            for i, raw in enumerate(self._raw):
-                raw.copy_(state[f"raw.{i}"])
-                moments = {
-                    key.removeprefix(f"adam.{i}."): value.clone()
-                    for key, value in state.items()
-                    if key.startswith(f"adam.{i}.")
-                }
-                if moments:
-                    self._optimiser.state[raw] = {
-                        key: value if key == "step" else value.to(raw.device)
-                        for key, value in moments.items()
-                    }
+        restore_adam(self._optimiser, state)
+
+
+def adam_state(optimiser: torch.optim.Adam) -> dict[str, Tensor]:
+    """The parameters of the optimiser and its moments by name, as a checkpoint holds them."""
+    saved: dict[str, Tensor] = {}
+    for i, raw in enumerate(optimiser.param_groups[0]["params"]):
+        saved[f"raw.{i}"] = raw.detach().cpu().clone()
+        for key, value in optimiser.state.get(raw, {}).items():
+            saved[f"adam.{i}.{key}"] = value.detach().cpu().clone()
+    return saved
+
+
+@torch.no_grad()
+def restore_adam(optimiser: torch.optim.Adam, state: Mapping[str, Tensor]) -> None:
+    """Put back what `adam_state` gave."""
+    for i, raw in enumerate(optimiser.param_groups[0]["params"]):
+        raw.copy_(state[f"raw.{i}"])
+        moments = {
+            key.removeprefix(f"adam.{i}."): value.clone()
+            for key, value in state.items()
+            if key.startswith(f"adam.{i}.")
+        }
+        if moments:
+            optimiser.state[raw] = {
+                key: value if key == "step" else value.to(raw.device)
+                for key, value in moments.items()
+            }
 
 
 ADAM = Method(

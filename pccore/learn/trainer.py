@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from pccore.compile import Program
-from pccore.compile.tiling import in_tiles
 from pccore.datasets import check_support
 from pccore.errors import DataError
 from pccore.learn.base import Learner, method_named
@@ -108,7 +107,7 @@ class Trainer:
             program, len(self.train), chosen.options() if method_options is None else method_options
         )
         self.progress = Progress()
-        self.best_params: Params = program.params
+        self.best_params: Params = self.learner.params()
 
     def _rows(self, data: np.ndarray | Tensor, what: str) -> Tensor:
         rows = data if isinstance(data, Tensor) else torch.tensor(data)
@@ -137,7 +136,7 @@ class Trainer:
 
     def mean_log_likelihood(self, rows: Tensor) -> tuple[float, int]:
         """Mean nats over the possible rows, and how many are impossible."""
-        values = torch.cat(list(in_tiles(self.program, rows, lambda x: self.program(x).cpu())))
+        values = self.learner.expect.values(rows)
         values = values.double() - log_partition(self.program).double()
         possible = ~torch.isinf(values)
         mean = float(values[possible].mean()) if bool(possible.any()) else -float("inf")
@@ -188,7 +187,7 @@ class Trainer:
         best = fewer or (excluded == p.best_impossible and score > p.best)
         if best:
             p.best, p.best_epoch, p.best_impossible = score, p.epoch, excluded
-            self.best_params = self.program.params
+            self.best_params = self.learner.params()
         if fewer or (best and score > p.last_better + self.options.tolerance):
             p.last_better, p.last_better_epoch = score, p.epoch
         return Epoch(p.epoch, train, valid, seconds, best, impossible)
@@ -210,7 +209,7 @@ class Trainer:
     def state(self) -> Snapshot:
         """(tensors, numbers) from which `restore` continues bit for bit on the CPU."""
         tensors = {f"current/{k}": t for k, t in self.program.params.items()}
-        tensors |= {f"best/{k}": t for k, t in self.best_params.items()}
+        tensors |= {f"best/{k}": t for k, t in self.learner.pack(self.best_params).items()}
         tensors |= {f"learner/{k}": t for k, t in self.learner.state().items()}
         return tensors, dict(vars(self.progress))
 
@@ -221,7 +220,7 @@ class Trainer:
             return {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
 
         self.program.load(part("current/"))
-        self.best_params = Params(part("best/"))
+        self.best_params = self.learner.unpack(part("best/"))
         self.learner.restore(part("learner/"))
         self.progress = Progress(
             epoch=int(numbers["epoch"]),

@@ -9,6 +9,7 @@ R mixing weights: 243 410 for V = 512, K = 10, D = 4, R = 10.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from pccore.options import option
 from pccore.structures.base import Shape, Size, Structure
 from pccore.structures.parametrise import RegionOptions, region_circuit, region_size
 from pccore.structures.region_graph import MAX_REGIONS, RegionGraph, offsets
+from pccore.structures.sectors import sectors_circuit, sectors_size
 
 #: Depth where none is asked for: the setting of the EiNet paper's timing experiments.
 USUAL_DEPTH = 4
@@ -34,6 +36,13 @@ class RatOptions(RegionOptions):
         maximum=16,
     )
     replicas: int = option(10, help="random trees mixed at the root", minimum=1, maximum=1000)
+    layout: Literal["regions", "sectors"] = option(
+        "regions",
+        help="sectors: trees down to single variables with one dense block of units x units for "
+        "each region, over indicators where a variable is finite (Shih et al. 2021); only units, "
+        "replicas, leaf and seed matter then",
+        advanced=True,
+    )
 
 
 def random_binary_trees(num_variables: int, depth: int, replicas: int, seed: int) -> RegionGraph:
@@ -102,11 +111,24 @@ def _graph(shape: Shape, options: RatOptions) -> RegionGraph:
     return random_binary_trees(shape.num_variables, depth, options.replicas, options.seed)
 
 
+def _require_plain(options: RatOptions) -> None:
+    """Raise OptionError for options that the layout in sectors does not have."""
+    usual = RatOptions()
+    for name in ("depth", "input_units", "roots", "product", "mixing", "start"):
+        if getattr(options, name) != getattr(usual, name):
+            raise OptionError("layout=sectors does not have this option", where=name)
+
+
 def _build(shape: Shape, options: RatOptions) -> Circuit:
+    if options.layout == "sectors":
+        _require_plain(options)
+        return sectors_circuit(shape, options, options.units, options.replicas)
     return region_circuit(_graph(shape, options), shape, options)
 
 
 def _size(shape: Shape, options: RatOptions) -> Size:
+    if options.layout == "sectors":
+        return sectors_size(shape, options, options.units, options.replicas)
     return region_size(_graph(shape, options), shape, options)
 
 

@@ -90,7 +90,7 @@ def test_every_method_offers_its_options_with_what_they_mean(method: str):
     clean(at)
     own = methods()[method]
     infos = [*describe(TrainOptions), *describe(own.options)]
-    groups = (at.select_slider, at.selectbox, at.toggle, at.number_input)
+    groups = (at.select_slider, at.selectbox, at.toggle, at.number_input, at.text_input)
     shown = {w.key: w.label.replace("\\", "") for group in groups for w in group}
     for info in infos:
         if info.name == "batch_size" and not own.make.mini_batch:  # type: ignore[attr-defined]

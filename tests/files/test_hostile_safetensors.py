@@ -106,7 +106,7 @@ def dropped(name: str) -> Callable[[Header], None]:
 
 HEADERS: list[tuple[Callable[[Header], None], str]] = [
     (entry("params/b", dtype="F64"), "tensor params/b: shape [2, 2] of F64 takes 32 bytes, but"),
-    (entry("params/b", dtype="U8"), "dtype 'U8' is not supported"),
+    (entry("params/b", dtype="I16"), "dtype 'I16' is not supported"),
     (entry("params/b", dtype=None), "dtype None is not supported"),
     (entry("params/b", dtype=["F32"]), "is not supported"),
     (entry("params/b", shape=[4]), "params/b' has 1 axes, not 2"),

@@ -257,7 +257,7 @@ def test_normalising_keeps_the_distribution_and_makes_z_one(seed: int) -> None:
     assert program.params.equal(after)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [m for m in METHODS if m != "hyper"])  # has its own weights
 def test_training_an_unnormalised_circuit_reports_normalised_likelihoods(method: str) -> None:
     from pccore.learn import Epoch, Trainer, TrainOptions
 
