@@ -9,7 +9,7 @@ A format is one module here that exports an instance of `Format` under the name 
 
 from __future__ import annotations
 
-from pccore.files.base import Format, Limits, ModelInfo, SampleModel, Source
+from pccore.files.base import Companion, Format, Limits, ModelInfo, SampleModel, Source
 from pccore.files.dot import to_dot
 from pccore.files.python_code import to_code
 from pccore.files.python_source import from_code
@@ -21,10 +21,12 @@ from pccore.files.store import (
     sample_models,
     save_bytes,
     save_model,
+    writable,
 )
 
 __all__ = [
     "FORMATS",
+    "Companion",
     "Format",
     "Limits",
     "ModelInfo",
@@ -39,4 +41,5 @@ __all__ = [
     "save_model",
     "to_code",
     "to_dot",
+    "writable",
 ]
