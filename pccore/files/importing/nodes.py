@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -74,6 +74,17 @@ class Nodes:
         if key not in self._literals:
             self._literals[key] = self.add_leaf(Indicator(categories), variable, (float(state),))
         return self._literals[key]
+
+    def widen(self, categories: Mapping[int, int]) -> None:
+        """Give the indicators of some variables more states: how many a file may show late."""
+        for leaf, number in enumerate(self.leaf_family):
+            family, states = self.families[number], categories.get(self.leaf_variable[leaf], 0)
+            if isinstance(family, Indicator) and states > family.categories:
+                wide = Indicator(states)
+                new = self._family_numbers.setdefault(wide, len(self.families))
+                if new == len(self.families):
+                    self.families.append(wide)
+                self.leaf_family[leaf] = new
 
     def add_product(self, children: Iterable[int]) -> int:
         """A product of earlier nodes."""
