@@ -8,6 +8,7 @@ decomposable negation normal form".
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 
 from pccore.errors import FileError
@@ -164,8 +165,8 @@ def load(source: Source) -> Circuit:
 
 
 def recognises(start: bytes) -> bool:
-    """Whether a header line is among the first ones."""
-    return any(line.startswith(b"nnf ") for line in start.splitlines())
+    """Whether a header of c2d or a node of d4 is among the first lines."""
+    return re.search(rb"^(nnf [0-9]+ |[oatf] [0-9]+ 0 *$)", start, re.MULTILINE) is not None
 
 
 NNF = reading("nnf", "d-DNNF (c2d, d4)", (".nnf", ".ddnnf"), load, recognises, SUFFIXES)

@@ -112,6 +112,7 @@ def rich(dtype: torch.dtype = torch.float32) -> Circuit:
 
 def stored(circuit: Circuit, format_: Format) -> bytes:
     stream = io.BytesIO()
+    assert format_.save is not None
     format_.save(circuit, stream)
     return stream.getvalue()
 

@@ -21,6 +21,8 @@ from pccore.leaves.indicator import Indicator
 
 #: More variables than this are a product of products, so that equal parts are shared.
 _FLAT = 8
+#: Products of more factors than this are left as they are.
+_OPENED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +101,39 @@ class Folder:
         log_factor = sum(child.log_factor for child in below)
         children = [child.node for child in below if child.node >= 0]
         if self.idempotent:
-            children = list(dict.fromkeys(children))
+            children = self._once(children)
         if len(children) > 1:
             return Folded(self._add_product(children), log_factor)
         return Folded(children[0] if children else -1, log_factor)
+
+    def _once(self, children: list[int]) -> list[int]:
+        """The conjuncts, each once. d4 lists literals that a conjunct below lists as well: what
+        overlaps and is a product is replaced by its factors, and (x or not x) is dropped."""
+        children = list(dict.fromkeys(children))
+        seen = twice = 0
+        for child in children:
+            bits = self.scopes.bits[self.scope_of[child]]
+            twice |= seen & bits
+            seen |= bits
+        if not twice:
+            return children
+        nodes, flat = self.nodes, dict[int, None]()
+        opened = False
+        for child in children:
+            bits = self.scopes.bits[self.scope_of[child]]
+            overlaps = bits & twice
+            if overlaps == bits and self._all_states.get(bits) == child:
+                opened = True  # true, whatever the state
+                continue
+            if overlaps and nodes.kinds[child] == PRODUCT:
+                opened = True
+                edges = slice(nodes.offsets[child], nodes.offsets[child + 1])
+                flat.update(dict.fromkeys(nodes.children[edges]))
+            else:
+                flat[child] = None
+        if len(flat) > _OPENED:
+            return children
+        return self._once(list(flat)) if opened else children
 
     def _sum(self, below: list[Folded], log_weights: list[float]) -> Folded:
         terms = [
@@ -118,8 +149,19 @@ class Folder:
                 return _ZERO
             return Folded(-1, top + math.log(sum(math.exp(w - top) for _, w in terms)))
         whole = self.scopes.union(self.scope_of[node] for node, _ in terms if node >= 0)
+        if self._is_all(terms, whole):
+            return Folded(self._states_of(self.scopes.bits[whole]))
         children = [self._completed(node, whole) for node, _ in terms]
         return Folded(self._add_sum(children, [weight for _, weight in terms]))
+
+    def _is_all(self, terms: list[tuple[int, float]], whole: int) -> bool:
+        """Whether the terms are the indicators of all states of one variable, weight 1 each."""
+        return (
+            self.categories is not None
+            and self.scopes.bits[whole].bit_count() == 1
+            and len({node for node, _ in terms}) == len(terms) == self.categories
+            and all(w == 0 and n >= 0 and self.nodes.kinds[n] == LEAF for n, w in terms)
+        )
 
     def _completed(self, node: int, whole: int) -> int:
         """The node times what it lacks of a scope."""
