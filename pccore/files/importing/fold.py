@@ -148,6 +148,8 @@ class Folder:
             if top == -math.inf:
                 return _ZERO
             return Folded(-1, top + math.log(sum(math.exp(w - top) for _, w in terms)))
+        if self.idempotent and len(terms) == 1:
+            return Folded(*terms[0])
         whole = self.scopes.union(self.scope_of[node] for node, _ in terms if node >= 0)
         if self._is_all(terms, whole):
             return Folded(self._states_of(self.scopes.bits[whole]))
