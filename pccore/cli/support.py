@@ -94,7 +94,9 @@ def check_target(text: str) -> Path:
     suffixes = [suffix for format_ in writable() for suffix in format_.suffixes]
     if not path.name.lower().endswith(tuple(suffixes)):
         raise FileError(
-            "the name does not end in a format that is written", where=text, hint=", ".join(suffixes)
+            "the name does not end in a format that is written",
+            where=text,
+            hint=", ".join(suffixes),
         )
     if not path.parent.is_dir():
         raise FileError("the folder does not exist", where=text)

@@ -1,8 +1,8 @@
 """Arithmetic circuits of Libra (.ac) and what Juice makes of them (.spn).
 
 The first line holds the numbers of states, `(2 2 3)`; then a line is a node: `v` an indicator, `n`
-the logarithm of a constant, `*` a product, `+` a sum; Juice writes a log-weight behind each child of
-a sum. `EOF` ends the file, the node before it is the root. Variables and nodes count from 0.
+the logarithm of a constant, `*` a product, `+` a sum; Juice writes a log-weight behind each child
+of a sum. `EOF` ends the file, the node before it is the root. Variables and nodes count from 0.
 """
 
 from __future__ import annotations

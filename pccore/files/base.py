@@ -107,8 +107,8 @@ class Format:
     name) and never execute anything. meta reads the notes alone. save: writes the bytes of
     a circuit, deterministically; raises FileError for a circuit that the format cannot
     hold; None for a format of others that is only read. companions: suffixes of files that
-    may come with it. recognises: whether the first 4096 bytes look like this format, for files whose
-    name does not say. drawing: a picture of the circuit. exact: loading gives back exactly what
+    may come with it. recognises: whether the first 4096 bytes look like this format, for
+    files whose name does not say. drawing: a picture of the circuit. exact: loading gives back exactly what
     was saved; texts for people keep the function, not every group and tie.
     """
 

@@ -122,7 +122,7 @@ class _Network:
                 self._probability(tokens)
             else:
                 raise FileError(
-                    f"a block is network, variable or probability, not {ascii(word[:40])}",
+                    f"a block is network, variable or probability, not {word[:40]!a}",
                     where=f"line {tokens.line}",
                 )
 
@@ -216,7 +216,7 @@ class _Network:
             elif word == "property":
                 tokens.skip_statement()
             else:
-                raise FileError(f"{ascii(word[:40])} is not expected here", where=where)
+                raise FileError(f"{word[:40]!a} is not expected here", where=where)
         tokens.step()
         return table if default is None else np.where(np.isnan(table), np.array(default), table)
 

@@ -1,7 +1,7 @@
 """Circuits of Juice (ProbabilisticCircuits.jl) as text (.jpc).
 
-A line is a node with its id and vtree id: L literal, I indicator, C categorical, B binomial, P product,
-S sum with log-weights. The last node is the root. Variable v of the file is column v - 1, states
+A line is a node with its id and vtree id: L literal, I indicator, C categorical, B binomial, P
+product, S sum with log-weights. The last node is the root. Variable v of the file is column v - 1, states
 count from 0.
 """
 
@@ -55,9 +55,7 @@ class _Reader:
             return
         make = self._makers.get(words[0])
         if make is None:
-            raise FileError(
-                f"a line starts with jpc, L, I, C, B, P, S or c, not {shown(words[0])}"
-            )
+            raise FileError(f"a line starts with jpc, L, I, C, B, P, S or c, not {shown(words[0])}")
         if len(words) < 4:
             raise FileError("the line ends too early")
         own = integer(words[1], "the id", 0, _MAX_ID)

@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from types import MappingProxyType
 
 from pccore.errors import FileError
@@ -59,10 +60,10 @@ def _histogram(values: Mapping[str, list[float]]) -> _Made:
     breaks, densities = values["0"], values["1"]
     if len(breaks) != len(densities) + 1 or any(b != int(b) for b in breaks):
         raise FileError("a histogram needs whole breaks, one more than densities")
-    if breaks[0] < 0 or breaks[-1] > 2**20 or any(a >= b for a, b in zip(breaks, breaks[1:])):
+    if breaks[0] < 0 or breaks[-1] > 2**20 or any(a >= b for a, b in pairwise(breaks)):
         raise FileError("the breaks of a histogram must rise from 0 or more")
     states = [0.0] * int(breaks[0])
-    for low, high, density in zip(breaks, breaks[1:], densities):
+    for low, high, density in zip(breaks[:-1], breaks[1:], densities, strict=True):
         states += [density] * int(high - low)
     return _distribution(states)
 

@@ -72,6 +72,23 @@ def load_bytes(
         return _reader(name, data[:_SNIFFED], lambda format_: format_.load)(source)
 
 
+def load_together(files: Sequence[Companion], limits: Limits = _DEFAULT_LIMITS) -> Circuit:
+    """The circuit in an upload of several files: one model, and what belongs to it.
+
+    Raises FileError where there is no model among them or more than one, and as `load_model`.
+    """
+    suffixes = {s for format_ in FORMATS().values() for s in format_.companions}
+    models = [f for f in files if not f.name.lower().endswith(tuple(suffixes))]
+    if len(models) != 1:
+        names = ", ".join(_short(f.name) for f in models[:3])
+        raise FileError(
+            f"these are {len(models)} models: {names}" if models else "there is no model",
+            hint=f"one model at a time, with its {', '.join(sorted(suffixes))} if it has one",
+        )
+    others = [f for f in files if f is not models[0]]
+    return load_bytes(models[0].data, models[0].name, limits, others)
+
+
 def describe(source: str | Path, limits: Limits = _DEFAULT_LIMITS) -> ModelInfo:
     """Title, story and counts of a model, without loading its parameters.
 

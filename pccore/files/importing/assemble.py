@@ -7,6 +7,7 @@ groups for each node of its vtree, however many decision nodes there are.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -96,7 +97,7 @@ class _Groups:
         keys = keys[:, order]
         new = np.any(keys[:, 1:] != keys[:, :-1], axis=0)
         starts = [0, *(np.flatnonzero(new) + 1).tolist(), len(alive)]
-        self.parts = list(zip(starts[:-1], starts[1:], strict=True))
+        self.parts = list(itertools.pairwise(starts))
         self.group_of = np.zeros(len(nodes), np.int64)
         self.index_of = np.zeros(len(nodes), np.int64)
         self.sizes: list[int] = []

@@ -98,7 +98,9 @@ def _ordered(found: dict[int, tuple[int, int, int, int]], room: int) -> Vtree:
         tree.left.append(numbers.get(left, -1))
         tree.right.append(numbers.get(right, -1))
         tree.parent.append(numbers[parents[node]] if node in parents else -1)
-        below = [1 << variable] if variable >= 0 else [tree.scope[numbers[c]] for c in (left, right)]
+        below = (
+            [1 << variable] if variable >= 0 else [tree.scope[numbers[c]] for c in (left, right)]
+        )
         if len(below) == 2 and below[0] & below[1]:
             raise FileError("a variable has two leaves", where=f"line {line}")
         bits = below[0] | below[-1]

@@ -65,9 +65,7 @@ def test_partition_and_queries(name: str | None):
         row = rows[len(expected)]
         for variable, value in query["evidence"].items():
             row[int(variable)] = value
-        expected.append(
-            log_count(query["model_count"]) if counted else query["log_p_evidence"]
-        )
+        expected.append(log_count(query["model_count"]) if counted else query["log_p_evidence"])
         if not counted:
             rows[len(expected)] = row
             rows[len(expected), query["query_var"]] = 1
