@@ -108,8 +108,8 @@ class Format:
     a circuit, deterministically; raises FileError for a circuit that the format cannot
     hold; None for a format of others that is only read. companions: suffixes of files that
     may come with it. recognises: whether the first 4096 bytes look like this format, for
-    files whose name does not say. drawing: a picture of the circuit. exact: loading gives back exactly what
-    was saved; texts for people keep the function, not every group and tie.
+    files whose name does not say. drawing: a picture of the circuit. exact: loading gives back
+    exactly what was saved; texts for people keep the function, not every group and tie.
     """
 
     name: str

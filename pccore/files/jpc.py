@@ -1,8 +1,8 @@
 """Circuits of Juice (ProbabilisticCircuits.jl) as text (.jpc).
 
 A line is a node with its id and vtree id: L literal, I indicator, C categorical, B binomial, P
-product, S sum with log-weights. The last node is the root. Variable v of the file is column v - 1, states
-count from 0.
+product, S sum with log-weights. The last node is the root. Variable v of the file is column
+v - 1, states count from 0.
 """
 
 from __future__ import annotations

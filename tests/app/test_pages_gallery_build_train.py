@@ -206,7 +206,7 @@ def test_an_sdd_comes_with_its_vtree():
     model = parameter(at, "model")
     assert store.title_of(model) == "m.sdd"
     assert store.get_circuit(model).num_units == sample.load().num_units
-    assert "load_model('m.sdd')" in at.code[0].value
+    assert "load_model('m.sdd')" in at.code[1].value
     at.file_uploader[0].set_value([files[1], ("other.psdd", b"psdd 1", "text/plain")]).run()
     assert "2 models" in at.error[0].value and parameter(at, "model") == model
 
