@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from pccore.files.base import Companion, Format, Limits, ModelInfo, SampleModel, Source
 from pccore.files.dot import to_dot
+from pccore.files.from_sklearn import from_sklearn
 from pccore.files.python_code import to_code
 from pccore.files.python_source import from_code
 from pccore.files.store import (
@@ -35,6 +36,7 @@ __all__ = [
     "Source",
     "describe",
     "from_code",
+    "from_sklearn",
     "load_bytes",
     "load_model",
     "load_together",

@@ -1,8 +1,13 @@
-"""Damaged files of other programs load, or are refused by a FileError that names a place."""
+"""Damaged files of other programs load, or are refused by a FileError that names a place.
+
+PCCORE_FUZZ=1000 tries a thousand times as many examples, for some hours of looking for more.
+"""
 
 from __future__ import annotations
 
+import os
 import re
+import time
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,6 +16,7 @@ from pccore.errors import FileError
 from pccore.files import Companion, Limits, load_bytes
 from tests.files.importing.samples import SAMPLES, VTREE, Sample
 
+SCALE = int(os.environ.get("PCCORE_FUZZ", "1"))
 LIMITS = Limits(max_text_size=100_000, max_variables=5_000, max_line=10_000)
 WHICH = st.sampled_from(sorted(SAMPLES))
 #: What programs and attackers write where a number should be.
@@ -22,17 +28,20 @@ ODD = st.sampled_from(_ODD.split(" "))
 
 
 def survives(sample: Sample, data: bytes) -> None:
+    before = time.process_time()
     try:
         circuit = sample.load(data, LIMITS)
     except FileError as error:
         text = str(error)
         assert text.startswith(sample.name) and len(text) < 1000 and text.isprintable()
         return
+    finally:
+        assert time.process_time() - before < 5  # a hang, on whatever machine
     circuit.validate_params()
     assert circuit.num_units + circuit.num_edges <= LIMITS.max_text_size
 
 
-@settings(max_examples=300)
+@settings(max_examples=300 * SCALE)
 @given(WHICH, st.lists(st.tuples(st.integers(0, 400), ODD), min_size=1, max_size=4))
 def test_words_that_are_replaced(which: str, changes: list[tuple[int, str]]):
     words = re.split(r"(\s+|[|;,(){}*+])", SAMPLES[which].text)
@@ -41,7 +50,7 @@ def test_words_that_are_replaced(which: str, changes: list[tuple[int, str]]):
     survives(SAMPLES[which], "".join(words).encode())
 
 
-@settings(max_examples=200)
+@settings(max_examples=200 * SCALE)
 @given(WHICH, st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), min_size=1, max_size=4))
 def test_lines_that_move_or_repeat(which: str, moves: list[tuple[int, int]]):
     lines = SAMPLES[which].text.splitlines(keepends=True)
@@ -52,7 +61,7 @@ def test_lines_that_move_or_repeat(which: str, moves: list[tuple[int, int]]):
     survives(SAMPLES[which], "".join(lines).encode())
 
 
-@settings(max_examples=200)
+@settings(max_examples=200 * SCALE)
 @given(WHICH, st.lists(st.tuples(st.floats(0, 1), st.integers(0, 7)), min_size=1, max_size=4))
 def test_bits_that_flip(which: str, flips: list[tuple[float, int]]):
     data = bytearray(SAMPLES[which].text.encode())
@@ -61,14 +70,14 @@ def test_bits_that_flip(which: str, flips: list[tuple[float, int]]):
     survives(SAMPLES[which], bytes(data))
 
 
-@settings(max_examples=200)
+@settings(max_examples=200 * SCALE)
 @given(WHICH, st.floats(0, 1), st.binary(max_size=6))
 def test_files_that_end_early(which: str, share: float, tail: bytes):
     data = SAMPLES[which].text.encode()
     survives(SAMPLES[which], data[: int(share * len(data))] + tail)
 
 
-@settings(max_examples=150)
+@settings(max_examples=150 * SCALE)
 @given(st.lists(st.tuples(st.integers(0, 100), ODD), min_size=1, max_size=3))
 def test_companions_that_are_damaged(changes: list[tuple[int, str]]):
     words = re.split(r"(\s+)", VTREE)
