@@ -52,6 +52,10 @@ class _Tokens:
         self.token, self.line = next(self._found, ("", self.line))
         return now
 
+    def at(self, *marks: str) -> bool:
+        """Whether the present token is one of these."""
+        return self.token in marks
+
     def fail(self, what: str) -> FileError:
         """An error at the present token."""
         shown = ascii(self.token[:40]) if self.token else "the end of the file"
@@ -112,7 +116,7 @@ class _Network:
         while tokens.token:
             word = tokens.step()
             if word == "network":
-                while tokens.token != "{":
+                while not tokens.at("{"):
                     tokens.name(self.limits)
                 tokens.step()
                 self._properties(tokens)
@@ -127,7 +131,7 @@ class _Network:
                 )
 
     def _properties(self, tokens: _Tokens) -> None:
-        while tokens.token != "}":
+        while not tokens.at("}"):
             tokens.skip_statement()
         tokens.step()
 
@@ -138,17 +142,17 @@ class _Network:
             raise FileError(f"two variables are named {checks.shown(name)}", where=where)
         tokens.take("{")
         states: dict[str, int] = {}
-        while tokens.token != "}":
-            if tokens.token != "type":
+        while not tokens.at("}"):
+            if not tokens.at("type"):
                 tokens.skip_statement()
                 continue
             tokens.step()
             tokens.take("discrete")
-            while tokens.token in ("[", "]") or tokens.token.isdecimal():
+            while tokens.at("[", "]") or tokens.token.isdecimal():
                 tokens.step()
             tokens.take("{")
-            while tokens.token != "}":
-                if tokens.token == ",":
+            while not tokens.at("}"):
+                if tokens.at(","):
                     tokens.step()
                     continue
                 state = tokens.name(self.limits)
@@ -176,11 +180,11 @@ class _Network:
         where = f"line {tokens.line}"
         tokens.take("(")
         own, parents = self._known(tokens), list[int]()
-        if tokens.token == "|":
+        if tokens.at("|"):
             tokens.step()
-            while tokens.token != ")":
+            while not tokens.at(")"):
                 parents.append(self._known(tokens))
-                if tokens.token == ",":
+                if tokens.at(","):
                     tokens.step()
         tokens.take(")")
         if len({own, *parents}) != 1 + len(parents) or len(parents) > 29:
@@ -200,7 +204,7 @@ class _Network:
         tokens.take("{")
         table, rows = np.full(shape, np.nan), math.prod(shape[:-1])
         default: list[float] | None = None
-        while tokens.token != "}":
+        while not tokens.at("}"):
             where = f"line {tokens.line}"
             word = tokens.step()
             if word == "(":
@@ -223,12 +227,12 @@ class _Network:
     def _key(self, tokens: _Tokens, parents: list[int]) -> tuple[int, ...]:
         where = f"line {tokens.line}"
         key: list[int] = []
-        while tokens.token != ")":
+        while not tokens.at(")"):
             state = tokens.name(self.limits)
             if len(key) >= len(parents) or state not in self.states[parents[len(key)]]:
                 raise FileError(f"{checks.shown(state)} is no state of the parent", where=where)
             key.append(self.states[parents[len(key)]][state])
-            if tokens.token == ",":
+            if tokens.at(","):
                 tokens.step()
         tokens.step()
         if len(key) != len(parents):

@@ -95,10 +95,10 @@ class NodeByNode:
                     self.steps.append(("leaf", (group.variables[0], (1 - p, p))))
                     continue
                 edges = circuit.children(circuit.root._replace(group=g, index=k))
-                below = [number[tuple(edge.child)] for edge in edges]
+                below = [number[edge.child.group, edge.child.index] for edge in edges]
                 weights = [edge.weight for edge in edges]
                 self.steps.append((group.kind, (below, weights)))
-        self.root = number[tuple(circuit.root)]
+        self.root = number[circuit.root.group, circuit.root.index]
 
     def log_value(self, row: list[int]) -> float:
         """log S(row)."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,7 @@ from pccore.files.importing.assemble import assemble
 from pccore.files.importing.nodes import PRODUCT, SUM, Nodes
 from pccore.graph import Circuit, IntArray, Json
 
+Number = TypeVar("Number", np.int64, np.float64)
 FloatArray = npt.NDArray[np.float64]
 
 
@@ -108,7 +110,9 @@ def _eliminate(
     return _Cells(scope[:-1], sums.reshape(shape[:-1]))
 
 
-def _aligned(array: npt.NDArray[np.generic], own: tuple[int, ...], scope: tuple[int, ...]):
+def _aligned(
+    array: npt.NDArray[Number], own: tuple[int, ...], scope: tuple[int, ...]
+) -> npt.NDArray[Number]:
     """The array with an axis for each variable of `scope`, of length 1 where it has none."""
     order = sorted(range(len(own)), key=lambda axis: scope.index(own[axis]))
     have = {own[axis] for axis in order}

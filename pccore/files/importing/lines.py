@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 
@@ -39,7 +39,7 @@ def source_of(companion: Companion, limits: Limits) -> Source:
 
 
 @contextmanager
-def at_line(number: int) -> Iterator[None]:
+def at_line(number: int) -> Generator[None]:
     """A FileError without a place, and a word that is no number, happened on this line."""
     try:
         yield
