@@ -116,6 +116,8 @@ def by_hand(node, rows: np.ndarray) -> np.ndarray:
     return weights @ np.concatenate(below)
 
 
+# pyjuice builds sparse tensors without saying whether torch shall check them.
+@pytest.mark.filterwarnings("ignore:Sparse invariant checks:UserWarning")
 def test_models_of_pyjuice_keep_their_values(tmp_path: Path):
     pytest.importorskip("triton", reason="triton, which pyjuice needs, is not installed")
     pytest.importorskip("pyjuice", reason="pyjuice is not installed")
