@@ -157,11 +157,11 @@ def _save(model: str, circuit: Circuit) -> None:
     with st.popover("Save", width="stretch"):
         for one in writable():
             name = one.name
-            if one.drawing:
+            if one.drawing or not one.suits(circuit):
                 continue
             if name == "pc.json" and circuit.num_parameters > 1_000_000:
                 continue
-            if name == "build.py" and circuit.num_edges > 200_000:
+            if name in ("build.py", "spflow", "jpc") and circuit.num_edges > 200_000:
                 continue
             st.download_button(
                 f"{one.title} ({one.suffixes[0]})",

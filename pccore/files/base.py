@@ -107,7 +107,8 @@ class Format:
     name) and never execute anything. meta reads the notes alone. save: writes the bytes of
     a circuit, deterministically; raises FileError for a circuit that the format cannot
     hold; None for a format of others that is only read. companions: suffixes of files that
-    may come with it. recognises: whether the first 4096 bytes look like this format, for
+    may come with it. families: names of the leaf families that a format of one root can hold;
+    empty for a format that holds any circuit. recognises: whether the first 4096 bytes look like this format, for
     files whose name does not say. drawing: a picture of the circuit. exact: loading gives back
     exactly what was saved; texts for people keep the function, not every group and tie.
     """
@@ -123,6 +124,14 @@ class Format:
     drawing: bool = False
     exact: bool = True
     companions: tuple[str, ...] = ()
+    families: tuple[str, ...] = ()
+
+    def suits(self, circuit: Circuit) -> bool:
+        """Whether a circuit has only roots and leaves that the format can hold."""
+        if not self.families:
+            return True
+        used = {group.family.name for group in circuit.groups if group.kind == "leaf"}
+        return len(circuit.roots) == 1 and used <= set(self.families)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from typing import BinaryIO
 
 from pccore.errors import FileError
 from pccore.files.base import Source
@@ -23,10 +24,14 @@ from pccore.files.importing.lines import (
     shown,
     words_of,
 )
-from pccore.files.importing.nodes import Nodes
+from pccore.files.importing.nodes import LEAF, PRODUCT, Nodes
+from pccore.files.importing.unroll import unrolled
 from pccore.graph import Circuit
+from pccore.leaves.base import LeafFamily
+from pccore.leaves.bernoulli import Bernoulli
 from pccore.leaves.binomial import Binomial
 from pccore.leaves.categorical import Categorical
+from pccore.leaves.indicator import Indicator
 
 _MAX_ID = 2**62
 
@@ -139,4 +144,41 @@ def recognises(start: bytes) -> bool:
     return any(line.startswith(b"jpc ") for line in start.splitlines())
 
 
-JPC = reading("jpc", "Juice circuit", (".jpc",), load, recognises)
+def save(circuit: Circuit, stream: BinaryIO) -> None:
+    """Write the nodes one by one; raises FileError for leaves that are not finite, and several
+    roots. Names are not kept."""
+    nodes = unrolled(circuit)
+    stream.write(b"c written by pccore\n" + f"jpc {len(nodes)}\n".encode())
+    for node, kind in enumerate(nodes.kinds):
+        edges = slice(nodes.offsets[node], nodes.offsets[node + 1])
+        children = nodes.children[edges]
+        if kind == LEAF:
+            leaf = nodes.leaf[node]
+            family = nodes.families[nodes.leaf_family[leaf]]
+            line = _leaf(node, family, nodes.leaf_variable[leaf] + 1, nodes.leaf_values[leaf])
+        elif kind == PRODUCT:
+            line = f"P {node} 0 {len(children)} {' '.join(map(str, children))}"
+        else:
+            pairs = zip(children, nodes.log_weights[edges], strict=True)
+            line = f"S {node} 0 {len(children)} " + " ".join(f"{c} {w!r}" for c, w in pairs)
+        stream.write(line.encode() + b"\n")
+
+
+def _leaf(node: int, family: LeafFamily, variable: int, values: tuple[float, ...]) -> str:
+    def log(p: float) -> str:
+        return repr(math.log(p) if p > 0 else -math.inf)
+
+    if isinstance(family, Indicator):
+        return f"I {node} 0 {variable} {int(values[0])}"
+    if isinstance(family, Bernoulli):
+        return f"C {node} 0 {variable} {log(1 - values[0])} {log(values[0])}"
+    if isinstance(family, Categorical):
+        return f"C {node} 0 {variable} {' '.join(map(log, values))}"
+    if isinstance(family, Binomial):
+        return f"B {node} 0 {variable} {family.trials} {log(values[0])}"
+    raise FileError(f"the format cannot hold {family.name} leaves")
+
+
+_FAMILIES = ("indicator", "bernoulli", "categorical", "binomial")
+
+JPC = reading("jpc", "Juice circuit", (".jpc",), load, recognises, save=save, families=_FAMILIES)

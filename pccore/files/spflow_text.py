@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from types import MappingProxyType
+from typing import BinaryIO
 
 from pccore.errors import FileError
 from pccore.files import checks
@@ -20,12 +21,14 @@ from pccore.files.base import Limits, Source
 from pccore.files.importing.assemble import assemble
 from pccore.files.importing.formats import reading
 from pccore.files.importing.lines import log_weight
-from pccore.files.importing.nodes import Nodes
+from pccore.files.importing.nodes import LEAF, PRODUCT, Nodes
+from pccore.files.importing.unroll import unrolled
 from pccore.graph import Circuit
 from pccore.leaves.base import LeafFamily
 from pccore.leaves.bernoulli import Bernoulli
 from pccore.leaves.categorical import Categorical
 from pccore.leaves.gaussian import Gaussian
+from pccore.leaves.indicator import Indicator
 
 _PLAIN = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
 _NUMBER = "[-+]?" + _PLAIN
@@ -237,4 +240,65 @@ def recognises(start: bytes) -> bool:
     return re.match(pattern, start) is not None
 
 
-SPFLOW = reading("spflow", "SPFlow 0.x equation", (".spflow", ".spflow.txt"), load, recognises)
+#: Characters of an equation: shared nodes are written out at each use.
+_LONGEST = 50_000_000
+
+
+def save(circuit: Circuit, stream: BinaryIO) -> None:
+    """Write the equation, columns as V0, V1 ...; raises FileError for several roots, leaves
+    without a counterpart and equations that sharing makes too long."""
+    nodes = unrolled(circuit)
+    pieces: list[list[str | int]] = []
+    lengths: list[int] = []
+    for node, kind in enumerate(nodes.kinds):
+        edges = slice(nodes.offsets[node], nodes.offsets[node + 1])
+        children = nodes.children[edges]
+        parts: list[str | int]
+        if kind == LEAF:
+            parts = [_leaf(nodes, nodes.leaf[node])]
+        elif kind == PRODUCT:
+            parts = ["(", *(x for child in children for x in (child, " * "))]
+            parts[-1] = ")"
+        else:
+            pairs = zip(children, nodes.log_weights[edges], strict=True)
+            parts = [x for child, w in pairs for x in (f" + {math.exp(w)!r}*(", child, ")")]
+            parts[0] = "(" + str(parts[0])[3:]
+            parts.append(")")
+        pieces.append(parts)
+        lengths.append(sum(len(x) if isinstance(x, str) else lengths[x] for x in parts))
+        if lengths[-1] > _LONGEST:
+            raise FileError(f"the format cannot hold so much sharing: {_LONGEST} characters")
+    waiting: list[str | int] = [len(nodes) - 1]
+    while waiting:
+        piece = waiting.pop()
+        if isinstance(piece, str):
+            stream.write(piece.encode())
+        else:
+            waiting += reversed(pieces[piece])
+    stream.write(b"\n")
+
+
+def _leaf(nodes: Nodes, leaf: int) -> str:
+    family, values = nodes.families[nodes.leaf_family[leaf]], nodes.leaf_values[leaf]
+    name = f"V{nodes.leaf_variable[leaf]}"
+    if isinstance(family, Gaussian):
+        return f"Gaussian({name}|mean={values[0]!r};stdev={math.sqrt(values[1])!r})"
+    if isinstance(family, Bernoulli):
+        return f"Bernoulli({name}|p={values[0]!r})"
+    if isinstance(family, Categorical):
+        return f"Categorical({name}|p=[{', '.join(map(repr, values))}])"
+    if isinstance(family, Indicator):
+        p = [float(state == int(values[0])) for state in range(family.categories)]
+        return f"Categorical({name}|p=[{', '.join(map(repr, p))}])"
+    raise FileError(f"the format cannot hold {family.name} leaves")
+
+
+SPFLOW = reading(
+    "spflow",
+    "SPFlow 0.x equation",
+    (".spflow", ".spflow.txt"),
+    load,
+    recognises,
+    save=save,
+    families=("gaussian", "bernoulli", "categorical", "indicator"),
+)

@@ -19,7 +19,17 @@ from pccore.files import (
     load_model,
     writable,
 )
-from tests.files.support import EXPORTS, READABLE, differences, rich, small, stored, written
+from tests.files.support import (
+    EXPORTS,
+    READABLE,
+    differences,
+    discrete,
+    holds,
+    rich,
+    small,
+    stored,
+    written,
+)
 
 ALL = list(FORMATS().values())
 WRITABLE = list(writable())
@@ -42,6 +52,8 @@ def test_names_and_suffixes_are_well_formed(format_: Format):
 @pytest.mark.parametrize("format_", WRITABLE, ids=by_name)
 @pytest.mark.parametrize("make", [small, rich])
 def test_the_same_circuit_gives_the_same_bytes(format_: Format, make):
+    if not holds(make(), format_):
+        make = discrete
     assert stored(make(), format_) == stored(make(), format_) != b""
 
 

@@ -1,8 +1,9 @@
-"""Formats of other programs that are only read: what is the same for all of them."""
+"""Formats of other programs: what is the same for all of them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import BinaryIO
 
 from pccore.files.base import Format, ModelInfo, Source
 from pccore.graph import Circuit, Json
@@ -15,9 +16,10 @@ def reading(
     load: Callable[[Source], Circuit],
     recognises: Callable[[bytes], bool] | None = None,
     companions: tuple[str, ...] = (),
+    save: Callable[[Circuit, BinaryIO], None] | None = None,
+    families: tuple[str, ...] = (),
 ) -> Format:
-    """A format without a writer; its files have no notes and are small enough to be loaded to
-    be described."""
+    """A format of another program; its files have no notes, and are loaded to be described."""
 
     def meta(source: Source) -> Mapping[str, Json]:
         return load(source).meta
@@ -29,6 +31,8 @@ def reading(
         name=name,
         title=title,
         suffixes=suffixes,
+        save=save,
+        families=families,
         load=load,
         meta=meta,
         describe=describe,

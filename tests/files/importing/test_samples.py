@@ -18,7 +18,8 @@ each = pytest.mark.parametrize("sample", SAMPLES.values(), ids=SAMPLES.keys())
 
 
 def test_every_format_that_is_only_read_has_a_sample():
-    read = {f.name for f in FORMATS().values() if f.load and not f.save}
+    ours = ("pc.", "formula", "build.py")
+    read = {f.name for f in FORMATS().values() if f.load and not f.name.startswith(ours)}
     names = {"c2d": "nnf", "d4": "nnf"}
     assert read == {names.get(name, name) for name in SAMPLES}
 
