@@ -38,8 +38,9 @@ class Limits:
     max_meta_values: int = 100_000
     #: a line of a circuit in text: split into words it takes thirtyfold
     max_line: int = 8 * 2**20
-    #: nodes and edges, together, of a circuit in text, also after smoothing or compiling it
-    max_text_size: int = 30_000_000
+    #: lines of a circuit in text, and nodes, edges and numbers of leaves, together, of what it
+    #: describes, also after smoothing or compiling it
+    max_text_size: int = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +109,10 @@ class Format:
     a circuit, deterministically; raises FileError for a circuit that the format cannot
     hold; None for a format of others that is only read. companions: suffixes of files that
     may come with it. families: names of the leaf families that a format of one root can hold;
-    empty for a format that holds any circuit. recognises: whether the first 4096 bytes look like this format, for
-    files whose name does not say. drawing: a picture of the circuit. exact: loading gives back
-    exactly what was saved; texts for people keep the function, not every group and tie.
+    empty for a format that holds any circuit. recognises: whether the first 4096 bytes look
+    like this format, for files whose name does not say. drawing: a picture of the circuit.
+    exact: loading gives back exactly what was saved; texts for people and for other programs
+    keep the function, not every group and tie.
     """
 
     name: str

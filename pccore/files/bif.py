@@ -39,7 +39,7 @@ class _Tokens:
         line, at = 1, 0
         while at < len(text):
             match = _TOKEN.match(text, at)
-            if match is None:
+            if match is None or (match[0].startswith("/*") and match.lastgroup == "word"):
                 raise FileError("a text or comment does not end", where=f"line {line}")
             if match.lastgroup != "space":
                 yield match[0], line

@@ -41,16 +41,22 @@ _VALUE = re.compile(
     rf"\s*(?:(?P<key>\w+)\s*=)?\s*(?:\[(?P<list>[^\[\]]*)\]|(?P<one>{_NUMBER}))\s*", re.ASCII
 )
 
+_DEEPEST = 200_000
+
 _Made = tuple[LeafFamily, tuple[float, ...]]
 
 
 def _gaussian(values: Mapping[str, list[float]]) -> _Made:
     (mean,), (deviation,) = values["mean"], values["stdev"]
+    if not 0 < deviation < 1e150:
+        raise FileError(f"the standard deviation {deviation:g} is not positive and finite")
     return Gaussian(), (mean, deviation * deviation)
 
 
 def _bernoulli(values: Mapping[str, list[float]]) -> _Made:
     (p,) = values["p"]
+    if not 0 <= p <= 1:
+        raise FileError(f"p = {p:g} is not a probability")
     return Bernoulli(), (p,)
 
 
@@ -117,6 +123,8 @@ class _Parser:
             )
         try:
             made, values = make(_values(rest))
+        except FileError:
+            raise
         except (KeyError, ValueError):
             raise FileError(f"the parameters of the leaf {family} are not complete") from None
         checks.name(name, "the variable name", self.limits)
@@ -137,6 +145,8 @@ class _Parser:
         if mark == "(":
             if not self.operand:
                 raise FileError("an operator is expected before '('")
+            if len(self.stack) > _DEEPEST:
+                raise FileError(f"brackets are nested more than {_DEEPEST} deep")
             self.stack.append(_Frame())
         elif mark == ")":
             if self.operand or top.weight is not None or len(self.stack) < 2:
@@ -194,6 +204,8 @@ def _values(rest: str) -> dict[str, list[float]]:
 
 def load(source: Source) -> Circuit:
     """The circuit of an equation. Raises FileError with line and column."""
+    if source.size > source.limits.max_json_bytes:
+        raise FileError(f"{source.size} bytes are too many for an equation")
     try:
         text = source.stream.read(source.size).decode()
     except UnicodeDecodeError as error:

@@ -62,6 +62,8 @@ class Folder:
 
         Raises FileError for a circuit that is a constant over no variable, or too large.
         """
+        if over and over.bit_length() ** 2 // 2 > self.scopes.room:
+            raise FileError(f"{over.bit_length()} variables are too many for a smooth circuit")
         live = reachable(old, root)
         became = [_ONE] * len(old)
         for node, kind in enumerate(old.kinds):

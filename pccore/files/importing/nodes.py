@@ -37,13 +37,14 @@ class Nodes:
         self.leaf_variable = array("q")
         self.leaf_values: list[tuple[float, ...]] = []
         self._family_numbers: dict[LeafFamily, int] = {}
+        self._numbers = 0  # of all leaves
         self._literals: dict[tuple[int, int, int], int] = {}
 
     def __len__(self) -> int:
         return len(self.kinds)
 
     def _check_room(self, more: int) -> None:
-        size = len(self.kinds) + len(self.children) + more
+        size = len(self.kinds) + len(self.children) + self._numbers + more
         if size > self.limits.max_text_size:
             raise FileError(
                 f"more than {self.limits.max_text_size} nodes and edges are not supported"
@@ -59,6 +60,7 @@ class Nodes:
         """A univariate leaf with the parameters `values` of its family."""
         if not 0 <= variable < self.limits.max_variables:
             raise FileError(f"variable {variable} is not below {self.limits.max_variables}")
+        self._numbers += len(values)
         self._check_room(1)
         number = self._family_numbers.setdefault(family, len(self.families))
         if number == len(self.families):

@@ -9,22 +9,25 @@ from pccore.files.base import Limits
 
 
 class Scopes:
-    """Sets of variables by number: `bits[k]` is set k; number 0 is the empty set."""
+    """Sets of variables by number: `bits[k]` is set k; number 0 is the empty set.
+
+    room: the bits that further sets may take.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self.bits: list[int] = [0]
         self._numbers: dict[int, int] = {0: 0}
         self._unions: dict[tuple[int, int], int] = {}
         # Unlike in our own files, a few bytes here can ask for very many scopes.
-        self._room = limits.max_scope_bits // 8
+        self.room = limits.max_scope_bits // 8
 
     def number(self, bits: int) -> int:
         """The number of a set. Raises FileError where all sets together are too large."""
         found = self._numbers.get(bits)
         if found is None:
             # Some 600 bits are what the entries cost, whatever the set.
-            self._room -= bits.bit_length() + 600
-            if self._room < 0:
+            self.room -= bits.bit_length() + 600
+            if self.room < 0:
                 raise FileError("the scopes of all nodes together are too large")
             found = self._numbers[bits] = len(self.bits)
             self.bits.append(bits)
