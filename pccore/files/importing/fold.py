@@ -16,7 +16,7 @@ from pccore.files.base import Limits
 from pccore.files.importing.assemble import reachable
 from pccore.files.importing.lines import LARGEST_LOG
 from pccore.files.importing.nodes import LEAF, PRODUCT, Nodes
-from pccore.files.importing.scopes import Scopes
+from pccore.files.importing.scopes import Scopes, spread
 from pccore.leaves.indicator import Indicator
 
 #: More variables than this are a product of products, so that equal parts are shared.
@@ -55,7 +55,7 @@ class Folder:
         self.scope_of: list[int] = []
         self.idempotent = idempotent
         self.categories = categories
-        self._all_states: dict[int, int] = {}
+        self._all_states: dict[tuple[int, int], int] = {}
 
     def fold(self, old: Nodes, root: int, over: int = 0) -> tuple[Nodes, int]:
         """The new nodes and their root; with `categories` its scope holds at least the bits `over`.
@@ -124,7 +124,7 @@ class Folder:
         for child in children:
             bits = self.scopes.bits[self.scope_of[child]]
             overlaps = bits & twice
-            if overlaps == bits and self._all_states.get(bits) == child:
+            if overlaps == bits and self._all_states.get(spread(bits)) == child:
                 opened = True  # true, whatever the state
                 continue
             if overlaps and nodes.kinds[child] == PRODUCT:
@@ -183,9 +183,10 @@ class Folder:
 
     def _states_of(self, lacks: int) -> int:
         """The product over some variables of the sum of their indicators."""
-        found = self._all_states.get(lacks)
+        key = spread(lacks)
+        found = self._all_states.get(key)
         if found is None:
-            found = self._all_states[lacks] = self._all_states_node(lacks)
+            found = self._all_states[key] = self._all_states_node(lacks)
         return found
 
     def _all_states_node(self, lacks: int) -> int:
