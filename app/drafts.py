@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import json
 import os
 import re
@@ -20,7 +19,7 @@ from pathlib import Path
 from pc_workbench import paths
 from pccore.draft import Draft, from_json, to_json
 from pccore.errors import FileError, GraphError, NotFoundError
-from pccore.files import FORMATS
+from pccore.files import save_bytes
 from pccore.graph import Circuit
 
 MODEL_SUFFIX, DRAFT_SUFFIX = ".pc.json", ".draft.json"
@@ -127,9 +126,7 @@ def _content(draft: Draft) -> bytes | None:
     circuit = circuit_of(draft)
     if circuit is None:
         return None
-    buffer = io.BytesIO()
-    FORMATS()["pc.json"].save(circuit, buffer)
-    return buffer.getvalue()
+    return save_bytes(circuit, "drawing.pc.json")
 
 
 def _forget(keep: int) -> None:

@@ -27,7 +27,7 @@ from pccore.check import Report, check
 from pccore.compile import Program, compile_circuit
 from pccore.datasets import Dataset, DatasetInfo
 from pccore.errors import NotFoundError
-from pccore.files import FORMATS, SampleModel, load_model, sample_models
+from pccore.files import SampleModel, load_model, sample_models, save_bytes
 from pccore.files.atomic import write_atomically
 from pccore.graph import Circuit
 
@@ -55,9 +55,7 @@ def put_model(circuit: Circuit, *, untrained: bool = False) -> str:
 
     untrained: noted beside the file, as what somebody makes of the file later is another matter.
     """
-    buffer = io.BytesIO()
-    FORMATS()["pc.safetensors"].save(circuit, buffer)
-    content = buffer.getvalue()
+    content = save_bytes(circuit, "model.pc.safetensors")
     model = "m-" + hashlib.sha256(content).hexdigest()[:16]
     path = _stored_path(model)
     if not path.exists():

@@ -9,11 +9,11 @@ from typing import Any
 
 import streamlit as st
 
-from pc_workbench import errors, navigate, state, store
-from pc_workbench.views import sizes
+from pc_workbench import controls, errors, navigate, state, store
+from pc_workbench.views import commands, sizes, uploads
 from pccore.datasets import DatasetInfo
 from pccore.errors import PCError
-from pccore.files import SampleModel, describe, load_bytes
+from pccore.files import Companion, SampleModel, describe, load_together
 from pccore.structures.figures import groups
 
 COLUMNS = 3
@@ -172,10 +172,14 @@ def _dataset_card(info: DatasetInfo) -> None:
 
 
 def _upload() -> None:
-    st.markdown("A model file of this workbench: `.pc.json` or `.pc.safetensors`.")
+    st.markdown(
+        "A model of this workbench or of another program. Drop the files of one model together: "
+        "a PSDD or SDD with its vtree, a d-DNNF with its formula."
+    )
     st.file_uploader(
-        "Model file",
-        type=["json", "safetensors"],
+        "Model files",
+        type=uploads.endings(),
+        accept_multiple_files=True,
         key=_UPLOAD,
         on_change=_uploaded,
         label_visibility="collapsed",
@@ -186,18 +190,24 @@ def _upload() -> None:
     elif title:
         st.success(f"**{errors.plain(title)}** is the current model.")
         navigate.links("inspect", "train")
+        files = st.session_state.get(_UPLOAD)
+        if files:
+            controls.show_code(*commands.open_file(uploads.model_name([f.name for f in files])))
+    with st.expander("Formats that are read"):
+        st.dataframe(uploads.rows(), hide_index=True, width="stretch")
 
 
 def _uploaded() -> None:
-    """Take a file over; where it is no model, everything stays as it was."""
-    file = st.session_state.get(_UPLOAD)
+    """Take a model over; where there is none, everything stays as it was."""
+    files = st.session_state.get(_UPLOAD)
     st.session_state[_REFUSED] = ("", "")
-    if file is None:
+    if not files:
         return
     try:
-        circuit = load_bytes(file.getvalue(), file.name)
+        circuit = load_together([Companion(file.name, file.getvalue()) for file in files])
         if not circuit.meta.get("title"):
-            circuit = circuit.with_meta({**circuit.meta, "title": file.name[:80]})
+            name = uploads.model_name([file.name for file in files])
+            circuit = circuit.with_meta({**circuit.meta, "title": name[:80]})
         state.choose_model(store.put_model(circuit))
         st.session_state[_REFUSED] = ("", errors.short(str(circuit.meta["title"])))
     except PCError as error:

@@ -6,7 +6,6 @@ Its other side, the layers that the circuit is compiled to, is in `inspect_compi
 from __future__ import annotations
 
 import functools
-import io
 from typing import Any
 
 import streamlit as st
@@ -31,7 +30,7 @@ from pc_workbench.views import labels
 from pc_workbench.views.outline import Outline, toggle
 from pc_workbench.views.scene import circuit_scene, node_of
 from pccore.check import Report
-from pccore.files import FORMATS
+from pccore.files import FORMATS, save_bytes, writable
 from pccore.graph import Circuit
 
 GRAPH = 450  # pixels
@@ -156,12 +155,13 @@ def _reset() -> None:
 
 def _save(model: str, circuit: Circuit) -> None:
     with st.popover("Save", width="stretch"):
-        for name, one in FORMATS().items():
-            if one.drawing:
+        for one in writable():
+            name = one.name
+            if one.drawing or not one.suits(circuit):
                 continue
             if name == "pc.json" and circuit.num_parameters > 1_000_000:
                 continue
-            if name == "build.py" and circuit.num_edges > 200_000:
+            if name in ("build.py", "spflow", "jpc") and circuit.num_edges > 200_000:
                 continue
             st.download_button(
                 f"{one.title} ({one.suffixes[0]})",
@@ -176,6 +176,4 @@ def _save(model: str, circuit: Circuit) -> None:
 
 
 def _file(name: str, circuit: Circuit) -> Any:
-    stream = io.BytesIO()
-    FORMATS()[name].save(circuit, stream)
-    return stream.getvalue()
+    return save_bytes(circuit, f"model{FORMATS()[name].suffixes[0]}")

@@ -27,6 +27,17 @@ def build(structure: str, dataset: str, options: Mapping[str, str]) -> Code:
     return python, shlex.join(words)
 
 
+def open_file(name: str) -> Code:
+    """(Python, command) that read a model file and keep it in the workbench's own format."""
+    target = name.split(".")[0] + ".pc.safetensors"
+    python = (
+        "from pccore.files import load_model, save_model\n\n"
+        f"circuit = load_model({name!r})\n"
+        f"save_model(circuit, {target!r})\n"
+    )
+    return python, shlex.join(["pccore", "convert", name, target])
+
+
 def train(
     model: str,
     dataset: str,

@@ -13,7 +13,7 @@ from pccore.compile import Program, compile_circuit
 from pccore.datasets import Dataset, check_columns, check_support, load, parse_reference
 from pccore.datasets.base import Array
 from pccore.errors import DataError, FileError, OptionError
-from pccore.files import FORMATS
+from pccore.files import writable
 from pccore.generated import Generated
 from pccore.graph import Circuit
 from pccore.learn import Method
@@ -99,10 +99,12 @@ def use_threads(count: int | None) -> None:
 def check_target(text: str) -> Path:
     """The path of a model to be written, checked before any work. Raises FileError."""
     path = Path(text)
-    suffixes = [suffix for format_ in FORMATS().values() for suffix in format_.suffixes]
+    suffixes = [suffix for format_ in writable() for suffix in format_.suffixes]
     if not path.name.lower().endswith(tuple(suffixes)):
         raise FileError(
-            "the name does not end in a known format", where=text, hint=", ".join(suffixes)
+            "the name does not end in a format that is written",
+            where=text,
+            hint=", ".join(suffixes),
         )
     if not path.parent.is_dir():
         raise FileError("the folder does not exist", where=text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BufferedIOBase
 from pathlib import Path
@@ -36,15 +36,36 @@ class Limits:
     max_name: int = 200
     max_text: int = 65_536
     max_meta_values: int = 100_000
+    #: a line of a circuit in text: split into words it takes thirtyfold
+    max_line: int = 8 * 2**20
+    #: lines of a circuit in text, and nodes, edges and numbers of leaves, together, of what it
+    #: describes, also after smoothing or compiling it
+    max_text_size: int = 10_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Companion:
+    """A file that belongs to another: a vtree to a PSDD, a CNF to its d-DNNF."""
+
+    name: str
+    data: bytes
+
+
+def alone(_suffixes: Sequence[str]) -> Companion | None:
+    """There is no other file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Something to read a model from: a seekable stream at its start, `size` bytes long."""
+    """Something to read a model from: a seekable stream at its start, `size` bytes long.
+
+    beside: the file that came with it and whose name ends in one of some suffixes, or None.
+    """
 
     stream: BufferedIOBase
     size: int
     limits: Limits
+    beside: Callable[[Sequence[str]], Companion | None] = alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,31 +82,58 @@ class ModelInfo:
     parameters: int
     bytes: int
 
+    @classmethod
+    def of(cls, circuit: Circuit, format_name: str, size: int) -> ModelInfo:
+        """The counts of a circuit that was loaded from `size` bytes."""
+        return cls(
+            format=format_name,
+            title=str(circuit.meta.get("title", "")),
+            story=str(circuit.meta.get("story", "")),
+            variables=len(circuit.variables),
+            groups=len(circuit.groups),
+            units=circuit.num_units,
+            edges=circuit.num_edges,
+            parameters=circuit.num_parameters,
+            bytes=size,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One file format. Its module exports it under the name FORMAT and is found by itself.
+    """One file format. Its module exports it under an upper-case name and is found by itself.
 
     name: a short identifier. title: for menus. suffixes: lower case, with the dot; the
     longest that fits a file name decides. load, meta, describe: None for an export-only
     format; they raise FileError with `where` inside the file (the caller adds the file's
     name) and never execute anything. meta reads the notes alone. save: writes the bytes of
     a circuit, deterministically; raises FileError for a circuit that the format cannot
-    hold. recognises: whether the first 4096 bytes look like this format, for files whose
-    name does not say. drawing: a picture of the circuit. exact: loading gives back exactly what
-    was saved; texts for people keep the function, not every group and tie.
+    hold; None for a format of others that is only read. companions: suffixes of files that
+    may come with it. families: names of the leaf families that a format of one root can hold;
+    empty for a format that holds any circuit. recognises: whether the first 4096 bytes look
+    like this format, for files whose name does not say. drawing: a picture of the circuit.
+    exact: loading gives back exactly what was saved; texts for people and for other programs
+    keep the function, not every group and tie.
     """
 
     name: str
     title: str
     suffixes: tuple[str, ...]
-    save: Callable[[Circuit, BinaryIO], None]
+    save: Callable[[Circuit, BinaryIO], None] | None = None
     load: Callable[[Source], Circuit] | None = None
     meta: Callable[[Source], Mapping[str, Json]] | None = None
     describe: Callable[[Source], ModelInfo] | None = None
     recognises: Callable[[bytes], bool] | None = None
     drawing: bool = False
     exact: bool = True
+    companions: tuple[str, ...] = ()
+    families: tuple[str, ...] = ()
+
+    def suits(self, circuit: Circuit) -> bool:
+        """Whether a circuit has only roots and leaves that the format can hold."""
+        if not self.families:
+            return True
+        used = {group.family.name for group in circuit.groups if group.kind == "leaf"}
+        return len(circuit.roots) == 1 and used <= set(self.families)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,17 +6,17 @@ import functools
 import io
 import os
 import stat
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
-from typing import NoReturn, TypeVar
+from typing import BinaryIO, NoReturn, TypeVar
 
 from pccore.discovery import instances_in
 from pccore.errors import FileError, GraphError, NotFoundError, ParameterError, PCError
 from pccore.files.atomic import write_atomically
-from pccore.files.base import Format, Limits, ModelInfo, SampleModel, Source
+from pccore.files.base import Companion, Format, Limits, ModelInfo, SampleModel, Source
 from pccore.graph import Circuit
 from pccore.resources import sample_models_folder
 
@@ -36,7 +36,8 @@ def FORMATS() -> Mapping[str, Format]:
 def load_model(source: str | Path, limits: Limits = _DEFAULT_LIMITS) -> Circuit:
     """The circuit in a file of any supported format, or the sample model of that name.
 
-    Nothing in the file is executed, and every size is bounded before memory is taken.
+    Nothing in the file is executed, and every size is bounded before memory is taken. A file that
+    belongs to it (the vtree of a PSDD) is found in the same folder, under the same name.
 
     Raises:
         NotFoundError: there is no such file or sample model.
@@ -47,15 +48,45 @@ def load_model(source: str | Path, limits: Limits = _DEFAULT_LIMITS) -> Circuit:
     return _read(path, limits, lambda format_: format_.load)
 
 
-def load_bytes(data: bytes, name: str, limits: Limits = _DEFAULT_LIMITS) -> Circuit:
+def load_bytes(
+    data: bytes,
+    name: str,
+    limits: Limits = _DEFAULT_LIMITS,
+    companions: Sequence[Companion] = (),
+) -> Circuit:
     """The circuit in an upload; `name` is its file name, which tells the format.
 
-    Where the name does not tell, the content does. Raises FileError as `load_model`.
+    Where the name does not tell, the content does. companions: what was uploaded with it, such as
+    the vtree of a PSDD. Raises FileError as `load_model`.
     """
+
+    def beside(suffixes: Sequence[str]) -> Companion | None:
+        fitting = (c for c in companions if c.name.lower().endswith(tuple(suffixes)))
+        return next(fitting, None)
+
     with _blaming(_short(name) or "the upload"):
         _check_size(len(data), limits)
-        source = Source(io.BytesIO(data), len(data), limits)
+        for companion in companions:
+            _check_size(len(companion.data), limits)
+        source = Source(io.BytesIO(data), len(data), limits, beside)
         return _reader(name, data[:_SNIFFED], lambda format_: format_.load)(source)
+
+
+def load_together(files: Sequence[Companion], limits: Limits = _DEFAULT_LIMITS) -> Circuit:
+    """The circuit in an upload of several files: one model, and what belongs to it.
+
+    Raises FileError where there is no model among them or more than one, and as `load_model`.
+    """
+    suffixes = {s for format_ in FORMATS().values() for s in format_.companions}
+    models = [f for f in files if not f.name.lower().endswith(tuple(suffixes))]
+    if len(models) != 1:
+        names = ", ".join(_short(f.name) for f in models[:3])
+        raise FileError(
+            f"these are {len(models)} models: {names}" if models else "there is no model",
+            hint=f"one model at a time, with its {', '.join(sorted(suffixes))} if it has one",
+        )
+    others = [f for f in files if f is not models[0]]
+    return load_bytes(models[0].data, models[0].name, limits, others)
 
 
 def describe(source: str | Path, limits: Limits = _DEFAULT_LIMITS) -> ModelInfo:
@@ -78,11 +109,9 @@ def save_model(circuit: Circuit, path: str | Path) -> None:
         ParameterError: parameters that no loader would accept (negative or NaN weights).
     """
     target = Path(path)
-    format_ = _by_suffix(target.name)
-    if format_ is None:
-        _refuse_suffix(target.name, list(FORMATS().values()))
+    save = _writer(target.name)
     try:
-        write_atomically(target, lambda stream: format_.save(circuit, stream))
+        write_atomically(target, lambda stream: save(circuit, stream))
     except FileError as error:
         where = str(target)
         inner = error.where if error.where != where else None
@@ -94,16 +123,32 @@ def save_bytes(circuit: Circuit, name: str) -> bytes:
 
     Raises FileError and ParameterError as `save_model`.
     """
-    format_ = _by_suffix(name)
-    if format_ is None:
-        _refuse_suffix(name, list(FORMATS().values()))
+    save = _writer(name)
     stream = io.BytesIO()
     try:
-        format_.save(circuit, stream)
+        save(circuit, stream)
     except FileError as error:
         where = _joined(_short(name), error.where)
         raise FileError(error.message, where=where, hint=error.hint) from None
     return stream.getvalue()
+
+
+def writable() -> tuple[Format, ...]:
+    """The formats that a circuit can be saved in."""
+    return tuple(format_ for format_ in FORMATS().values() if format_.save is not None)
+
+
+def _writer(name: str) -> Callable[[Circuit, BinaryIO], None]:
+    format_ = _by_suffix(name)
+    if format_ is None:
+        _refuse_suffix(name, list(writable()))
+    if format_.save is None:
+        raise FileError(
+            f"{format_.title} is a format for reading only",
+            where=_short(name),
+            hint=_list(list(writable())),
+        )
+    return format_.save
 
 
 def sample_models() -> tuple[SampleModel, ...]:
@@ -173,10 +218,25 @@ def _read(
                 _check_size(status.st_size, limits)
                 start = stream.read(_SNIFFED)
                 stream.seek(0)
-                source = Source(stream, status.st_size, limits)
+                source = Source(
+                    stream, status.st_size, limits, functools.partial(_beside, path, limits)
+                )
                 return _reader(path.name, start, reader)(source)
         except OSError as error:
             raise FileError(f"cannot be read: {error.strerror or error}") from None
+
+
+def _beside(path: Path, limits: Limits, suffixes: Sequence[str]) -> Companion | None:
+    """The file of the same name, but for its last parts, that ends in one of the suffixes."""
+    stem = path.name
+    while "." in stem.strip("."):
+        stem = stem.rpartition(".")[0]
+        for suffix in suffixes:
+            other = path.with_name(stem + suffix)
+            if other.is_file():
+                _check_size(other.stat().st_size, limits)
+                return Companion(_short(other.name), other.read_bytes())
+    return None
 
 
 def _reader(

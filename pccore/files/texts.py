@@ -32,17 +32,6 @@ def readers(
         return load(source).meta
 
     def describe(source: Source) -> ModelInfo:
-        circuit = load(source)
-        return ModelInfo(
-            format=name,
-            title=str(circuit.meta.get("title", "")),
-            story=str(circuit.meta.get("story", "")),
-            variables=len(circuit.variables),
-            groups=len(circuit.groups),
-            units=circuit.num_units,
-            edges=circuit.num_edges,
-            parameters=circuit.num_parameters,
-            bytes=source.size,
-        )
+        return ModelInfo.of(load(source), name, source.size)
 
     return load, meta, describe

@@ -15,6 +15,7 @@ from pc_workbench import jobs, paths, store
 from pccore import build, datasets, structures
 from pccore.files import FORMATS, SampleModel, save_model
 from pccore.structures import figures
+from tests.files.importing.samples import SAMPLES
 
 PATIENCE = 90.0
 
@@ -172,7 +173,7 @@ def test_a_bad_upload_is_one_sentence_and_changes_nothing(name: str, content: by
     at.query_params["model"] = model
     at.session_state["pcw_gallery"] = "Upload a model"
     at.run()
-    at.file_uploader[0].set_value((name, content, "application/octet-stream")).run()
+    at.file_uploader[0].set_value([(name, content, "application/octet-stream")]).run()
     assert not at.exception
     assert len(at.error) == 1 and "\n" not in at.error[0].value
     assert parameter(at, "model") == model
@@ -187,10 +188,27 @@ def test_a_good_upload_becomes_the_current_model():
     at.session_state["pcw_gallery"] = "Upload a model"
     at.run()
     content = stream.getvalue()
-    at.file_uploader[0].set_value(("mine.pc.json", content, "application/json")).run()
+    at.file_uploader[0].set_value([("mine.pc.json", content, "application/json")]).run()
     clean(at)
     assert store.title_of(parameter(at, "model")) == "Small one"
     assert "Small one" in at.success[0].value
+
+
+def test_an_sdd_comes_with_its_vtree():
+    sample = SAMPLES["sdd"]
+    vtree = sample.companions[0]
+    at = AppTest.from_function(gallery_page, default_timeout=60)
+    at.session_state["pcw_gallery"] = "Upload a model"
+    at.run()
+    files = [(vtree.name, vtree.data, "text/plain"), ("m.sdd", sample.text.encode(), "text/plain")]
+    at.file_uploader[0].set_value(files).run()
+    clean(at)
+    model = parameter(at, "model")
+    assert store.title_of(model) == "m.sdd"
+    assert store.get_circuit(model).num_units == sample.load().num_units
+    assert "load_model('m.sdd')" in at.code[1].value
+    at.file_uploader[0].set_value([files[1], ("other.psdd", b"psdd 1", "text/plain")]).run()
+    assert "2 models" in at.error[0].value and parameter(at, "model") == model
 
 
 def test_build_previews_creates_and_says_how():

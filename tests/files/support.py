@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from pccore.build import bernoulli, circuit, gaussian
+from pccore.errors import FileError
 from pccore.files import FORMATS, Format, save_model
 from pccore.graph import Circuit, Group, LeafGroup, ProductGroup, SparseEdges, SumGroup
 from pccore.leaves.bernoulli import Bernoulli
@@ -110,8 +111,36 @@ def rich(dtype: torch.dtype = torch.float32) -> Circuit:
     return Circuit(groups, [(13, 0), (11, 1), (12, 39)], variables, params, meta)
 
 
+def discrete() -> Circuit:
+    """A mixture over two finite variables, with a factorised leaf, groups and one root."""
+    groups = [
+        LeafGroup("b", 2, Bernoulli(), (0, 2), "b"),
+        LeafGroup("c", 2, Categorical(3), (1,), "c"),
+        LeafGroup("i", 2, Indicator(2), (3,), "i"),
+        ProductGroup("had", 2, (0, 1, 2)),
+        SumGroup("sum", 1, (3,), "w"),
+    ]
+    params = {
+        "b": torch.tensor([[0.25, 0.5], [0.75, 0.125]], dtype=torch.float64),
+        "c": torch.tensor([[[0.5, 0.25, 0.25], [0.0, 0.5, 0.5]]], dtype=torch.float64),
+        "i": torch.tensor([[0.0, 1.0]], dtype=torch.float64),
+        "w": torch.tensor([[0.25, 0.75]], dtype=torch.float64),
+    }
+    return Circuit(groups, [(4, 0)], ["V0", "V1", "V2", "V3"], params)
+
+
+def holds(circuit: Circuit, format_: Format) -> bool:
+    """Whether a format of another program can hold a circuit."""
+    try:
+        return stored(circuit, format_) != b""
+    except FileError as error:
+        assert "the format cannot hold" in error.message
+        return False
+
+
 def stored(circuit: Circuit, format_: Format) -> bytes:
     stream = io.BytesIO()
+    assert format_.save is not None
     format_.save(circuit, stream)
     return stream.getvalue()
 

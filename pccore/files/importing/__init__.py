@@ -1,0 +1,1 @@
+"""What the readers of other programs' circuits share: lines, nodes, smoothing, groups."""
