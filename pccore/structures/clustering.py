@@ -123,9 +123,12 @@ def k_means(
 
     state: the seed of k-means, drawn where it is not given.
     """
-    # Different rows have different shadows; scikit-learn warns where there are too few.
+    # Different rows have different shadows; scikit-learn warns where there are too few. Those of
+    # equal rows may differ in the last digits.
     direction = generator.standard_normal(points.shape[1]).astype(points.dtype)
-    count = min(clusters, len(np.unique(points @ direction)))
+    shadows = points @ direction
+    shadows = np.round(shadows / max(float(np.abs(shadows).max(initial=0)), 1e-30), 5)
+    count = min(clusters, len(np.unique(shadows)))
     if count < 2:
         return points.mean(0, keepdims=True)
     from sklearn.cluster import KMeans  # slow to import: only when asked for
