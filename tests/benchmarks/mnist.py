@@ -19,7 +19,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -29,7 +28,6 @@ from pccore.datasets import Dataset, ImageShape, load
 from pccore.errors import DataError
 from pccore.files import save_model
 from pccore.graph import Circuit
-from pccore.options import parse_options
 from pccore.queries import sample
 from pccore.structures import build_structure, shape_of
 from tests.benchmarks._density import Fit, fit, row_scores
@@ -157,7 +155,9 @@ def main() -> None:
         if best is None or found.valid > best.valid:
             best = found
         if not options.json:
-            print(f"{model.title}: {rows[-1].test_bits:.4f} bits, {found.seconds:.0f} s", flush=True)
+            print(
+                f"{model.title}: {rows[-1].test_bits:.4f} bits, {found.seconds:.0f} s", flush=True
+            )
     if best is None:
         raise DataError(f"no model has {options.models!r} in its title")
     if options.output:

@@ -242,7 +242,18 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     rows: list[Row] = []
-    head = ["data", "test", "paper", "gap", "valid", "members", "trials", "cpu s", "wall s", "chosen"]
+    head = [
+        "data",
+        "test",
+        "paper",
+        "gap",
+        "valid",
+        "members",
+        "trials",
+        "cpu s",
+        "wall s",
+        "chosen",
+    ]
     lines: list[list[str]] = []
     for name in chosen_names(options.datasets):
         row = measure(name, options)
