@@ -6,7 +6,7 @@
 
 Poon-Domingos circuits with cuts at halves, quarters ... down to single pixels, and random binary
 trees, both with categorical and with binomial leaves. Parameters start from clusters, stochastic EM
-goes on from there; the best epoch on validation is kept, and the best model is chosen on validation.
+goes on from there; the best epoch on validation is kept, and the best model chosen, on validation.
 Published for MNIST: quad-graph of cirkit 1.255, its random binary tree 1.656; HCLT of Juice 1.201.
 """
 
