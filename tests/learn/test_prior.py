@@ -26,13 +26,6 @@ FAMILIES = (Bernoulli(), Binomial(6), Categorical(5), Categorical(200), Gaussian
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: type(family).__name__)
-def test_observations_are_counted(family: LeafFamily) -> None:
-    x = torch.tensor([0.0, 1.0, 1.0])
-    summed = family.sufficient_statistics(x).sum(0)
-    assert float(family.observations(summed)) == pytest.approx(3)
-
-
-@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: type(family).__name__)
 def test_the_shared_observations_are_those_of_the_group(family: LeafFamily) -> None:
     generator = torch.Generator().manual_seed(0)
     stored = family.initial((3, 4), generator, None)
