@@ -211,6 +211,14 @@ def _train(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ig
     parser.add_argument(
         "--label", type=whole(0, 2**31), metavar="K", help="learn from the rows of class K alone"
     )
+    parser.add_argument(
+        "--restarts",
+        type=whole(1, 1000),
+        default=1,
+        metavar="N",
+        help="train N times, from MODEL and from other random parameters, in DIR/00, DIR/01 ...; "
+        "the best on validation is written",
+    )
     settings(parser)
     computing(parser, None)
     output(parser)

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from pccore.cli.output import Progress, duration, emit, pairs
+from pccore.cli.output import Progress, duration, emit, pairs, table
 from pccore.cli.support import (
     catalogue_entry,
     catalogue_lines,
@@ -43,6 +43,7 @@ from pccore.learn import (
 )
 from pccore.options import describe, parse_assignments, parse_options, to_dict
 from pccore.presets import Facts, Value, preset_options
+from pccore.structures import redrawn, summarise
 
 #: The options that a resumed run may change: when to stop.
 FLEXIBLE = frozenset({"epochs", "patience", "tolerance", "threshold"})
@@ -58,36 +59,77 @@ def train(options: argparse.Namespace) -> int:
     target = None if options.output is None else check_target(options.output)
     if options.device is not None:
         device_of(options.device)
-    run = RunDirectory(default_folder() if options.run is None else options.run)
+    folder = default_folder() if options.run is None else Path(options.run)
+    outcomes = [_one_run(folder, options)] if options.restarts == 1 else _restarts(folder, options)
+    kept = outcomes[-1]
+    if kept.state == "finished":
+        kept = max(outcomes, key=lambda outcome: outcome.score)
+        best = kept.run.best()
+        if best is None:
+            raise RunError(
+                "no epoch gave the data a positive probability", where=str(kept.run.path)
+            )
+        if target is not None:
+            save_model(best, target)
+    _report(options, kept, outcomes)
+    if kept.state == "stopped":
+        again = "" if options.restarts == 1 else f" --restarts {options.restarts} MODEL --data D"
+        Progress().say(f"stopped; continue with: pccore train --resume --run {folder}{again}")
+        return 130
+    return 0
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """How a run has ended. facts: what is reported of it."""
+
+    run: RunDirectory
+    state: str
+    facts: dict[str, Any]
+
+    @property
+    def score(self) -> float:
+        """Log-likelihood of the best epoch; -inf where there is none."""
+        score = self.facts["best_log_likelihood"]
+        return -float("inf") if score is None else float(score)
+
+
+def _one_run(path: Path, options: argparse.Namespace, restart: int = 0) -> _Outcome:
+    """Begin or continue one run."""
+    run = RunDirectory(path)
     progress = Progress()
     if options.resume and run.exists():
         dataset = _continue(run, options)
         heading = f"resuming {run.path}"
     else:
-        run, dataset = _begin(run, options)
+        run, dataset = _begin(run, options, restart)
         seen = dataset if options.label is None else only(dataset, options.label)
         heading = f"run {run.path}: {len(seen.train)} training rows"
     watcher = Watcher(run, progress, heading)
     with _polite_interrupts(watcher):
         state = execute(run, resume=options.resume, listener=watcher.hear, data=dataset)
     progress.clear()
-    best = run.best()
-    if state == "finished":
-        if best is None:
-            raise RunError("no epoch gave the data a positive probability", where=str(run.path))
-        if target is not None:
-            save_model(best, target)
-    _report(options, run, watcher, state)
-    if state == "stopped":
-        progress.say(f"stopped; continue with: pccore train --resume --run {run.path}")
-        return 130
-    return 0
+    return _Outcome(run, state, _facts(run, watcher, state))
+
+
+def _restarts(folder: Path, options: argparse.Namespace) -> list[_Outcome]:
+    """Runs in folder/00, folder/01 ...: the model as it is, then other random parameters."""
+    if RunDirectory(folder).exists():
+        raise RunError("holds a single run", where=str(folder), hint="another --run")
+    outcomes: list[_Outcome] = []
+    for restart in range(options.restarts):
+        outcomes.append(_one_run(folder / f"{restart:02d}", options, restart))
+        if outcomes[-1].state == "stopped":
+            break
+    return outcomes
 
 
 # -- beginning and continuing --------------------------------------------------------------
 
 
-def _begin(run: RunDirectory, options: argparse.Namespace) -> tuple[RunDirectory, Dataset]:
+def _begin(
+    run: RunDirectory, options: argparse.Namespace, restart: int
+) -> tuple[RunDirectory, Dataset]:
     if options.resume and (options.model is None or options.data is None):
         raise RunError("holds no run to resume", where=str(run.path))
     model = required(options.model, "MODEL", "train")
@@ -96,6 +138,10 @@ def _begin(run: RunDirectory, options: argparse.Namespace) -> tuple[RunDirectory
     circuit = load_model(model)
     dataset = load(data)
     method_options, train_options = _options(method, options)
+    if restart:
+        circuit = redrawn(circuit, restart, summarise(dataset.train, dataset.supports))
+        seed = (train_options.seed + restart) % 2**31
+        train_options = dataclasses.replace(train_options, seed=seed)
     run = prepare_run(
         run.path,
         circuit,
@@ -304,13 +350,13 @@ def _polite_interrupts(watcher: Watcher) -> Generator[None, None, None]:
 # -- what came out -------------------------------------------------------------------------
 
 
-def _report(options: argparse.Namespace, run: RunDirectory, watcher: Watcher, state: str) -> None:
+def _facts(run: RunDirectory, watcher: Watcher, state: str) -> dict[str, Any]:
     events, _ = run.metrics()
     epochs = [event for event in events if event.get("event") == "epoch"]
     best: Mapping[str, Any] = next((e for e in reversed(epochs) if e.get("best")), {})
     last: Mapping[str, Any] = epochs[-1] if epochs else {}
     valid = best.get("valid_log_likelihood")
-    payload: dict[str, Any] = {
+    return {
         "run": str(run.path),
         "state": state,
         "reason": watcher.finished.reason if watcher.finished else None,
@@ -320,12 +366,21 @@ def _report(options: argparse.Namespace, run: RunDirectory, watcher: Watcher, st
         "best_epoch": best.get("epoch"),
         "best_log_likelihood": best.get("train_log_likelihood") if valid is None else valid,
         "seconds": watcher.seconds,
-        "model": options.output if state == "finished" else None,
     }
+
+
+def _report(options: argparse.Namespace, kept: _Outcome, outcomes: list[_Outcome]) -> None:
+    """What was kept, and before it a line for each restart where there are several."""
+    payload = {**kept.facts, "model": options.output if kept.state == "finished" else None}
     shown = {k: v for k, v in payload.items() if v is not None}
     lines = pairs(
         (k.replace("_", " "), f"{v:.6g}" if isinstance(v, float) else v) for k, v in shown.items()
     )
+    if options.restarts > 1:
+        payload["seconds"] = sum(outcome.facts["seconds"] for outcome in outcomes)
+        payload["restarts"] = [outcome.facts for outcome in outcomes]
+        heads = ("run", "state", "epochs", "best_log_likelihood")
+        lines = [*table(heads, [[o.facts[h] for h in heads] for o in outcomes]), *lines]
     emit(options, payload, lines)
 
 

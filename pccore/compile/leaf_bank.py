@@ -180,6 +180,22 @@ class LeafBank:
         moved = self.family.recentred_statistics(absolute, self.shift.double())
         return moved.to(self.values.dtype)
 
+    def share(self, statistics: Tensor, number: float) -> None:
+        """Add, to each unit that has seen something, `number` observations that look like what
+        all units of its group have seen together."""
+        counts = self.counts(statistics)
+        # Units with shifts of their own are few, and converted all at once.
+        per_part = len(counts) if self.shifts_each else max(1, CHUNK // counts[0].numel())
+        for start in range(0, len(counts), per_part):
+            part = counts[start : start + per_part]
+            own = self.absolute(part) if self.shifts_each else part
+            whole = own.sum(2, keepdim=True)
+            seen = self.family.observations(whole).unsqueeze(-1)
+            whole = torch.where(seen > 0, whole * (number / seen), 0.0)
+            if self.shifts_each:
+                whole = self.local(whole.expand_as(own))
+            part += whole * (self.family.observations(part) > 0).unsqueeze(-1)
+
     def m_step(self, counts: Tensor, pseudocount: float) -> Tensor:
         """The family's update; entries that no sample reached keep their parameters."""
         return self._m_step(counts, pseudocount, self.values)

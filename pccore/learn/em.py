@@ -8,16 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from pccore.compile import Program
+from pccore.compile.banks import Bank, LeafBank
 from pccore.learn.base import BatchResult, Learner, Method
 from pccore.options import option
 
 #: Rows whose counts are added up in the program's own precision.
 MOST_COUNTS = 2**17
+#: What stays uniform of a shared prior: values that the data lack are not impossible.
+UNIFORM_SHARE = 0.05
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,12 @@ class EMOptions:
 
     pseudocount: float = option(
         1.0, help="prior observations for each unit's parameters", minimum=0.0, maximum=100.0
+    )
+    prior: Literal["uniform", "shared"] = option(
+        "uniform",
+        help="what the pseudo-observations of leaves look like; uniform: every value as often; "
+        "shared: like what all units of the region have seen, which suits rare values",
+        advanced=True,
     )
 
 
@@ -47,6 +57,12 @@ class OnlineEMOptions:
         help="the step shrinks by this factor after each epoch; 1: it stays",
         minimum=0.5,
         maximum=1.0,
+        advanced=True,
+    )
+    prior: Literal["uniform", "shared"] = option(
+        "uniform",
+        help="what the pseudo-observations of leaves look like; uniform: every value as often; "
+        "shared: like what all units of the region have seen, which suits rare values",
         advanced=True,
     )
 
@@ -88,9 +104,11 @@ class FullEM(Learner):
             for total, statistics in zip(self._totals, self._statistics, strict=True):
                 statistics.copy_(total)
             self._totals = []
+        o = self.options
         for bank, statistics in zip(self.program.banks, self._statistics, strict=True):
             if bank.trainable:
-                bank.set(bank.m_step(bank.counts(statistics), self.options.pseudocount))
+                rest = _prior(bank, statistics, 1.0, o)
+                bank.set(bank.m_step(bank.counts(statistics), rest))
             statistics.zero_()
         self._recent = 0
 
@@ -114,7 +132,8 @@ class OnlineEM(Learner):
         o = self.options
         for bank, statistics in zip(self.program.banks, self._statistics, strict=True):
             if bank.trainable:
-                bank.advance(statistics, scale, o.pseudocount, self._step)
+                rest = _prior(bank, statistics, scale, o)
+                bank.advance(statistics, scale, rest, self._step)
         return result
 
     def end_epoch(self) -> None:
@@ -128,6 +147,18 @@ class OnlineEM(Learner):
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Go on with the step of the checkpoint."""
         self._step = float(state["step"])
+
+
+def _prior(
+    bank: Bank, statistics: Tensor, scale: float, options: EMOptions | OnlineEMOptions
+) -> float:
+    """Add what is shared of the prior to statistics that stand for `scale` times as many rows;
+    the pseudocount that is left for the m-step."""
+    pseudocount = options.pseudocount
+    if options.prior == "uniform" or not pseudocount or not isinstance(bank, LeafBank):
+        return pseudocount
+    bank.share(statistics, pseudocount * (1.0 - UNIFORM_SHARE) / scale)
+    return pseudocount * UNIFORM_SHARE
 
 
 EM = Method(

@@ -148,6 +148,11 @@ class LeafFamily(ABC):
         result is the family's default, never NaN.
         """
 
+    def observations(self, statistics: Tensor) -> Tensor:
+        """How many values summed statistics [..., S] are of, [...]; here statistics add up to one
+        for each value."""
+        return statistics.sum(-1)
+
     def blend(self, old: Tensor, new: Tensor, step: float) -> Tensor:
         """(1 - step) * old + step * new in expectation parameters (EiNet paper, eq. 9)."""
         return torch.lerp(old, new, step)

@@ -45,6 +45,10 @@ class Binomial(ProbabilityFamily):
         total = smoothed.sum(-1)
         return torch.where(total > 0, smoothed[..., 1] / total.clamp_min(1e-30), 0.5)
 
+    def observations(self, statistics: Tensor) -> Tensor:
+        """Trials over trials per value."""
+        return statistics.sum(-1) / self.trials
+
     def initial(
         self, shape: tuple[int, ...], generator: torch.Generator, summary: Summary | None
     ) -> Tensor:

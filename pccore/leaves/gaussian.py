@@ -77,6 +77,10 @@ class Gaussian(LeafFamily):
         variance = variance.clamp(self.min_variance, self.max_variance)
         return torch.stack((mean, variance), -1)
 
+    def observations(self, statistics: Tensor) -> Tensor:
+        """The constant statistic."""
+        return statistics[..., 0]
+
     def blend(self, old: Tensor, new: Tensor, step: float) -> Tensor:
         """Blend means and second moments, then go back to the variance."""
         mean = torch.lerp(old[..., 0], new[..., 0], step)

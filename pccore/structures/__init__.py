@@ -15,6 +15,7 @@ from pccore.errors import NotFoundError
 from pccore.graph import Circuit, Json
 from pccore.options import parse_options, to_dict, validate
 from pccore.structures.base import Grid, Shape, Size, Structure, shape_of, size_of, summarise
+from pccore.structures.redraw import redrawn
 
 
 @functools.cache
@@ -88,6 +89,7 @@ __all__ = [
     "build_structure",
     "estimate",
     "find_structure",
+    "redrawn",
     "shape_of",
     "size_of",
     "structures",

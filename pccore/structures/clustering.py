@@ -127,7 +127,8 @@ def k_means(
     # product would round the shadows of equal rows differently.
     direction = generator.standard_normal(points.shape[1]).astype(points.dtype)
     shadows = (points * direction).sum(1)
-    count = min(clusters, len(np.unique(np.round(shadows / max(1e-30, np.abs(shadows).max()), 6))))
+    shadows /= max(float(np.abs(shadows).max(initial=0.0)), 1e-30)
+    count = min(clusters, len(np.unique(np.round(shadows, 5))))
     if count < 2:
         return points.mean(0, keepdims=True)
     from sklearn.cluster import KMeans  # slow to import: only when asked for

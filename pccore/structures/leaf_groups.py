@@ -172,7 +172,7 @@ def initial_leaves(
         groups = np.flatnonzero(table.group_family == number)
         if len(groups) == 0:
             continue
-        known = None if shape.summary is None else _restricted(shape.summary, variables)
+        known = None if shape.summary is None else restricted(shape.summary, variables)
         drawn = family.initial((len(variables), k_in), generator, known)
         given = shape.data if start == "quantiles" else None
         if isinstance(family, Gaussian) and given is not None and known is not None:
@@ -216,6 +216,7 @@ def quantile_means(data: npt.NDArray[np.floating[Any]], parts: int) -> npt.NDArr
     return (total / counts).T
 
 
-def _restricted(summary: Summary, variables: Tensor) -> Summary:
+def restricted(summary: Summary, variables: Tensor) -> Summary:
+    """The part of a summary that is about some variables, int64 [d]."""
     counts = None if summary.counts is None else summary.counts[variables]
     return Summary(summary.mean[variables], summary.variance[variables], counts)

@@ -212,6 +212,24 @@ def test_the_first_interrupt_stops_and_resuming_goes_on(run: Run, monkeypatch: p
     assert same_parameters("a.pc.json", "b.pc.json")
 
 
+def test_restarts_keep_the_best_on_validation(run: Run):
+    model = build(run, "parity")
+    common = ("train", model, "--data", "parity", "--method", "em", "--set", "epochs=3")
+    common += ("--restarts", "3", "--run", "parts")
+    found = run(*common, "-o", "best.pc.json", "--json").json
+    scores = [each["best_log_likelihood"] for each in found["restarts"]]
+    assert len(set(scores)) == 3
+    assert found["best_log_likelihood"] == max(scores)
+    assert found["run"] == found["restarts"][scores.index(max(scores))]["run"]
+    assert same_parameters("best.pc.json", f"{found['run']}/best.pc.safetensors")
+    plain = run("train", model, "--data", "parity", "--set", "epochs=3", "--run", "one", "--json")
+    assert plain.json["best_log_likelihood"] == scores[0]
+    assert_one_line(run(*common), "already holds a run")
+    again = run(*common, "--resume")
+    assert again.status == 0 and again.out.count("finished") == 4
+    assert_one_line(run(*common, "--run", "one"), "single run")
+
+
 def test_training_beside_the_main_thread(run: Run):
     model = build(run, "parity")
     statuses: list[int] = []

@@ -121,6 +121,13 @@ def test_log_prob_is_linear_in_the_statistics(family: LeafFamily):
 
 
 @every_family
+def test_observations_are_counted(family: LeafFamily):
+    values, _ = grid(family, parameters(family))
+    summed = family.sufficient_statistics(values[:3]).sum(0)
+    assert float(family.observations(summed)) == pytest.approx(len(values[:3]))
+
+
+@every_family
 def test_one_hot_means_one_hot(family: LeafFamily):
     if not family.one_hot:
         assert family.num_statistics <= 3
