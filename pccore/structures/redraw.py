@@ -7,8 +7,8 @@ from torch import Tensor
 
 from pccore.graph import Circuit, LeafGroup, SparseEdges, SumGroup
 from pccore.leaves.base import Summary
+from pccore.structures.drafting import random_weights
 from pccore.structures.leaf_groups import restricted
-from pccore.structures.parametrise import random_weights
 
 
 def redrawn(circuit: Circuit, seed: int, summary: Summary | None = None) -> Circuit:

@@ -23,8 +23,8 @@ from pccore.graph import MAX_EDGES, Circuit, Group, LeafGroup, ProductGroup, Spa
 from pccore.leaves.base import LeafFamily, Summary
 from pccore.leaves.indicator import Indicator
 from pccore.structures.base import Shape, Size
+from pccore.structures.drafting import random_weights
 from pccore.structures.leaf_groups import FamilyOptions, families_of
-from pccore.structures.parametrise import random_weights
 from pccore.structures.region_graph import MAX_REGIONS
 
 
