@@ -50,6 +50,9 @@ from pccore.structures.spanning import (
 MOST_ROWS = 20_000
 #: Tables of all states are made for at most so many (variable, state) pairs.
 MOST_STATES = 8000
+#: Variables of more states are cut into bins unless tables of all states are asked for: most pairs
+#: of their states are never seen together.
+_FEW_STATES = 32
 #: Clusters of the rows of a group, whose tables join the groups.
 _CLUSTERS = 8
 #: Rows that are clustered.
@@ -119,7 +122,7 @@ def learn_tree(
             where="information",
             hint="bins or correlation suit any data",
         )
-    if information == "bins" or not exact:
+    if information == "bins" or (information == "auto" and states.max() > _FEW_STATES) or not exact:
         values = Codes.of(data, shape.supports, bins).values
         states = np.maximum(values.max(axis=0), 0) + 1
     else:
