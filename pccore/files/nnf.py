@@ -1,8 +1,8 @@
 """Decomposable negation normal form (.nnf) of c2d, dsharp and d4, for counting models.
 
-The circuit is made smooth over all variables of the formula and its literals weigh 1, so that
-the partition function is the number of models. Darwiche 2002, "A compiler for deterministic,
-decomposable negation normal form".
+The circuit is made smooth over all variables of the formula, and its literals weigh 1 or what the
+formula says: the partition function is the (weighted) number of models. Darwiche 2002, "A compiler
+for deterministic, decomposable negation normal form".
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pccore.errors import FileError
 from pccore.files.base import Limits, Source
 from pccore.files.importing.assemble import assemble
-from pccore.files.importing.cnf import SUFFIXES, variables_of_cnf
+from pccore.files.importing.cnf import SUFFIXES, formula_beside
 from pccore.files.importing.fold import Folder
 from pccore.files.importing.formats import reading
 from pccore.files.importing.lines import at_line, count_is, integer, integers, shown, words_of
@@ -158,8 +158,11 @@ def load(source: Source) -> Circuit:
             else:
                 reader.add(words, line)
     root = reader.finish()
-    variables = max(reader.variables, variables_of_cnf(source) or 1)
+    formula = formula_beside(source)
+    variables = max(reader.variables, 1 if formula is None else formula.variables)
     folder = Folder(source.limits, idempotent=True, categories=2)
+    if formula is not None:
+        folder.weigh(formula.log_weights)
     nodes, top = folder.fold(reader.nodes, root, over=(1 << variables) - 1)
     return assemble(nodes, top, [f"X{v}" for v in range(variables)], {})
 

@@ -1,25 +1,83 @@
-"""DIMACS formulas (.cnf): what a compiled formula does not say itself, its variables."""
+"""DIMACS formulas (.cnf): what a compiled formula does not say itself.
+
+That is its number of variables and, for weighted counting, the weights of its literals, as
+`c p weight LITERAL WEIGHT 0` of the model counting competitions (unweighted literals weigh 1, but a
+variable has both weights or none) or `w VARIABLE P` of Cachet (P and 1 - P; -1 for 1 and 1).
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from pccore.errors import FileError
 from pccore.files.base import Source
-from pccore.files.importing.lines import at_line, integer, source_of, words_of
+from pccore.files.importing.lines import (
+    at_line,
+    count_is,
+    integer,
+    log_weight,
+    source_of,
+    words_of,
+)
 
 SUFFIXES = (".cnf", ".dimacs")
 
 
-def variables_of_cnf(source: Source) -> int | None:
-    """The number of variables that the formula beside a circuit declares; None without one."""
+@dataclass(slots=True)
+class Formula:
+    """variables: how many. log_weights: of literals; those that are missing weigh 1."""
+
+    variables: int = 0
+    log_weights: dict[int, float] = field(default_factory=dict[int, float])
+
+
+def formula_beside(source: Source) -> Formula | None:
+    """What the formula beside a circuit declares; None without one. Raises FileError."""
     companion = source.beside(SUFFIXES)
     if companion is None:
         return None
-    for line, words in words_of(source_of(companion, source.limits)):
-        try:
+    found = Formula()
+    try:
+        for line, words in words_of(source_of(companion, source.limits), comment=None):
             with at_line(line):
-                if words[0] != b"p" or len(words) < 4:
-                    raise FileError("a formula starts with: p cnf variables clauses")
-                return integer(words[2], "the number", 1, source.limits.max_variables)
-        except FileError as error:
-            raise FileError(error.message, where=f"{companion.name}, {error.where}") from None
-    raise FileError("there is no line: p cnf variables clauses", where=companion.name)
+                _read(found, words, source.limits.max_variables)
+        _check(found)
+    except FileError as error:
+        where = f"{companion.name}, {error.where}" if error.where else companion.name
+        raise FileError(error.message, where=where, hint=error.hint) from None
+    return found
+
+
+def _read(found: Formula, words: list[bytes], largest: int) -> None:
+    if words[0] == b"p":
+        if found.variables or len(words) < 4:
+            raise FileError("a formula has one line: p cnf variables clauses")
+        found.variables = integer(words[2], "the number of variables", 1, largest)
+        return
+    weight = words[:3] == [b"c", b"p", b"weight"]
+    count = 5 if weight else 3
+    if len(words) == count + 1 and words[-1] == b"0":
+        words = words[:-1]
+    if weight:
+        count_is(words, count, "a weight")
+        literal = integer(words[3], "the literal", -largest, largest)
+        found.log_weights[literal] = log_weight(float(words[4]))
+    elif words[0] == b"w":
+        count_is(words, count, "a weight")
+        variable, p = integer(words[1], "the variable", 1, largest), float(words[2])
+        both = (1.0, 1.0) if p == -1 else (p, 1 - p)
+        for literal, weight in zip((variable, -variable), both, strict=True):
+            found.log_weights[literal] = log_weight(weight)
+
+
+def _check(found: Formula) -> None:
+    if not found.variables:
+        raise FileError("there is no line: p cnf variables clauses")
+    for literal in found.log_weights:
+        if not 0 < abs(literal) <= found.variables:
+            raise FileError(f"the weight of {literal} is that of no literal")
+        if -literal not in found.log_weights:
+            raise FileError(
+                f"literal {literal} has a weight and literal {-literal} has none",
+                hint="write both; what is meant otherwise depends on the program",
+            )

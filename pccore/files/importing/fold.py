@@ -9,6 +9,7 @@ each variable the sum of its indicators, weight 1 each, so that missing values c
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pccore.errors import FileError
@@ -21,8 +22,8 @@ from pccore.leaves.indicator import Indicator
 
 #: More variables than this are a product of products, so that equal parts are shared.
 _FLAT = 8
-#: Products of more factors than this are left as they are.
-_OPENED = 10_000
+#: Factors of products that were opened; what overlaps beyond is left as it is.
+_OPENINGS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,16 @@ class Folder:
         self.scope_of: list[int] = []
         self.idempotent = idempotent
         self.categories = categories
+        self._openings = _OPENINGS
+        self._log_weights: dict[tuple[int, int], float] = {}
+        self._weighed: dict[int, int] = {}
         self._all_states: dict[tuple[int, int], int] = {}
+
+    def weigh(self, log_weights: Mapping[int, float]) -> None:
+        """Give literals weights: +v and -v are the states 1 and 0 of variable v - 1."""
+        self._log_weights = {
+            (abs(literal) - 1, int(literal > 0)): weight for literal, weight in log_weights.items()
+        }
 
     def fold(self, old: Nodes, root: int, over: int = 0) -> tuple[Nodes, int]:
         """The new nodes and their root; with `categories` its scope holds at least the bits `over`.
@@ -112,13 +122,26 @@ class Folder:
         """The conjuncts, each once. d4 lists literals that a conjunct below lists as well: what
         overlaps and is a product is replaced by its factors, and (x or not x) is dropped."""
         children = list(dict.fromkeys(children))
+        while twice := self._overlap(children):
+            opened = self._opened(children, twice)
+            if opened is None:
+                if self._log_weights:
+                    raise FileError("a conjunction is not decomposable: weights would count twice")
+                break
+            children = opened
+        return children
+
+    def _overlap(self, children: list[int]) -> int:
+        """The variables, as bits, of more than one child."""
         seen = twice = 0
         for child in children:
             bits = self.scopes.bits[self.scope_of[child]]
             twice |= seen & bits
             seen |= bits
-        if not twice:
-            return children
+        return twice
+
+    def _opened(self, children: list[int], twice: int) -> list[int] | None:
+        """The conjuncts with those that overlap opened once; None where nothing can be opened."""
         nodes, flat = self.nodes, dict[int, None]()
         opened = False
         for child in children:
@@ -133,9 +156,10 @@ class Folder:
                 flat.update(dict.fromkeys(nodes.children[edges]))
             else:
                 flat[child] = None
-        if len(flat) > _OPENED:
-            return children
-        return self._once(list(flat)) if opened else children
+        self._openings -= len(flat)
+        if self._openings < 0:
+            return None
+        return list(flat) if opened else None
 
     def _sum(self, below: list[Folded], log_weights: list[float]) -> Folded:
         terms = [
@@ -215,7 +239,12 @@ class Folder:
         node = self.nodes.literal(variable, state, categories)
         if node == len(self.scope_of):
             self.scope_of.append(self.scopes.number(1 << variable))
-        return node
+        weight = self._log_weights.get((variable, state), 0.0)
+        if not weight:
+            return node
+        if node not in self._weighed:
+            self._weighed[node] = self._add_sum([node], [weight])
+        return self._weighed[node]
 
     def _finish(self, top: Folded, over: int) -> int:
         node, own = top.node, self.scopes.bits[self.scope_of[top.node]] if top.node >= 0 else 0

@@ -10,7 +10,7 @@ import torch
 
 from pccore.check import check
 from pccore.errors import FileError
-from pccore.files import FORMATS, load_bytes, load_model, save_bytes
+from pccore.files import FORMATS, Companion, load_bytes, load_model, save_bytes
 from pccore.queries.likelihood import log_value
 from tests.files.importing.samples import SAMPLES, VTREE, Sample, joint_states, values
 
@@ -144,3 +144,53 @@ def test_states_of_a_bif_are_in_the_notes():
         "wet grass": ["low", "mid", "high"],
         "tap": ["on", "off"],
     }
+
+
+WEIGHTS = {1: 0.5, -1: 2.0, 4: 0.25, -4: 0.0}
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "".join(f"c p weight {literal} {w} 0\n" for literal, w in WEIGHTS.items()),
+        "".join(f"c p weight {literal} {w}\n" for literal, w in WEIGHTS.items()),
+    ],
+)
+@pytest.mark.parametrize("which", ["c2d", "d4"])
+def test_weights_of_the_formula_count(which: str, lines: str):
+    sample = SAMPLES[which]
+    formula = Companion("m.cnf", b"p cnf 4 1\n" + lines.encode())
+    circuit = load_bytes(sample.text.encode(), "m.nnf", companions=[formula])
+    rows = joint_states(sample.states)
+
+    def weight(row: tuple[int, ...]) -> float:
+        literals = [v + 1 if state else -v - 1 for v, state in enumerate(row)]
+        return sample.value(*row) * math.prod(WEIGHTS.get(literal, 1.0) for literal in literals)
+
+    expected = torch.tensor([weight(row) for row in rows], dtype=torch.float64)
+    torch.testing.assert_close(values(circuit, rows), expected)
+    none = [[math.nan] * 4]
+    assert float(values(circuit, none)[0]) == pytest.approx(float(expected.sum()))
+
+
+def test_weights_of_cachet_are_probabilities():
+    formula = Companion("m.cnf", b"p cnf 2 1\nw 1 0.25\nw 2 -1\n1 2 0\n")
+    circuit = load_bytes(b"nnf 1 0 2\nL 1\n", "m.nnf", companions=[formula])
+    assert float(values(circuit, [[math.nan] * 2])[0]) == pytest.approx(0.25 * 2)
+
+
+@pytest.mark.parametrize(
+    ("formula", "message"),
+    [
+        ("1 2 0\n", "m.cnf: there is no line: p cnf"),
+        ("p cnf 2 1\nc p weight 1 0.5 0\n", "literal 1 has a weight and literal -1 has none"),
+        ("p cnf 2 1\nw 9 0.5\n", "the weight of 9 is that of no literal"),
+        ("p cnf 2 1\nw 1 1.5\n", "m.cnf, line 2: the weight -0.5 is not a finite number >= 0"),
+        ("p cnf 2 1\nw 1 x\n", "m.cnf, line 2: a number was expected"),
+    ],
+)
+def test_a_wrong_formula_is_blamed(formula: str, message: str):
+    companion = Companion("m.cnf", formula.encode())
+    with pytest.raises(FileError) as caught:
+        load_bytes(b"nnf 1 0 2\nL 1\n", "m.nnf", companions=[companion])
+    assert message in str(caught.value)
