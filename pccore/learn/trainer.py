@@ -124,15 +124,17 @@ class Trainer:
         return rows.to(self.program.dtype)
 
     def _batches(self, epoch: int) -> list[Tensor]:
-        """Row numbers of each batch. The order depends on seed and epoch only, so a resumed
-        run sees the same batches."""
+        """Row numbers of each batch, at most batch_size. The order depends on seed and epoch only,
+        so a resumed run sees the same batches."""
         count = len(self.train)
         if not self.learner.mini_batch:
             step = self.program.tile_rows(TRAINING_TILE, training=True)
             return list(torch.arange(count).split(step))
         generator = torch.Generator().manual_seed(self.options.seed * 1_000_003 + epoch)
         order = torch.randperm(count, generator=generator)
-        return list(order.split(self.options.batch_size))
+        # Of equal size but for one row: each moves the parameters as far as a whole batch does, and
+        # a last one of a few rows would undo much of what the others have found.
+        return list(order.tensor_split(-(-count // self.options.batch_size)))
 
     def mean_log_likelihood(self, rows: Tensor) -> tuple[float, int]:
         """Mean nats over the possible rows, and how many are impossible."""

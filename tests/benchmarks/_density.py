@@ -18,6 +18,9 @@ from pccore.options import describe, parse_options
 from pccore.queries import log_likelihood
 
 METHOD = "online-em"
+#: Batches of an epoch at least. With a step of 0.1 an update then remembers half of the rows: less,
+#: and training forgets the clusters that it starts from.
+BATCHES = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +70,12 @@ def fit(
     p = trainer.progress
     best = circuit.with_params(trainer.best_params)
     return Fit(best, p.best, p.epoch, p.best_epoch, time.process_time() - start)
+
+
+def batch_rows(rows: int, most: int | None = None) -> int:
+    """Rows of a batch, at most `most`, for BATCHES batches or more."""
+    size = -(-rows // BATCHES)
+    return size if most is None else min(size, most)
 
 
 def row_scores(model: Circuit | Program, rows: np.ndarray) -> torch.Tensor:

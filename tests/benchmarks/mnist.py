@@ -30,9 +30,11 @@ from pccore.files import save_model
 from pccore.graph import Circuit
 from pccore.queries import sample
 from pccore.structures import build_structure, shape_of
-from tests.benchmarks._density import Fit, fit, row_scores
+from tests.benchmarks._density import Fit, batch_rows, fit, row_scores
 from tests.benchmarks._speed.output import table
 
+#: Rows of a batch at most.
+MOST = 500
 #: Rows of a fast run.
 FAST = 6000
 SAMPLES = COMPLETED = 10
@@ -59,7 +61,6 @@ MODELS = (
 LEARNING: Mapping[str, object] = {
     "step": 0.1,
     "annealing": 0.75,
-    "batch_size": 500,
     "epochs": 100,
     "patience": 3,
 }
@@ -97,9 +98,7 @@ def train(model: Model, data: Dataset, image: ImageShape, options: argparse.Name
         **model.options,
     }
     circuit = build_structure(model.structure, shape_of(data), settings)
-    # An update should see a small part of the rows.
-    batch = max(20, min(int(str(LEARNING["batch_size"])), len(data.train) // 20))
-    learning = {**LEARNING, "batch_size": batch}
+    learning = {**LEARNING, "batch_size": batch_rows(len(data.train), MOST)}
     return fit(circuit, data, learning, start, options.budget * model.share, options.seed)
 
 

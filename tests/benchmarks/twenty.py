@@ -29,7 +29,7 @@ from pccore.files import save_model
 from pccore.graph import Circuit
 from pccore.structures import build_structure, shape_of
 from pccore.transform import join
-from tests.benchmarks._density import Fit, fit, mixture_scores, row_scores
+from tests.benchmarks._density import Fit, batch_rows, fit, mixture_scores, row_scores
 from tests.benchmarks._speed.output import table
 
 #: Table 1, EiNet column, by the names that the data sets have in their usual files.
@@ -69,9 +69,6 @@ REPLICAS = 10
 LEARNING: Mapping[str, object] = MappingProxyType(
     {"step": 0.1, "annealing": 0.95, "prior": "shared", "epochs": 60, "patience": 3}
 )
-#: Batches of an epoch. With a step of 0.1 an update remembers half of the rows: more than that and
-#: training forgets the clusters that it starts from.
-BATCHES = 20
 #: No setting may take more than this share of the budget, and the search no more than that.
 LONGEST, SEARCH = 0.25, 0.6
 HEAD = ("data", "test", "paper", "gap", "valid", "members", "trials", "cpu s", "wall s", "chosen")
@@ -153,7 +150,7 @@ class Search:
         learning = {
             **LEARNING,
             "pseudocount": setting.pseudocount,
-            "batch_size": max(1, len(self.data.train) // BATCHES),
+            "batch_size": batch_rows(len(self.data.train)),
         }
         left = self.budget - (start - self.start)
         seconds = min(LONGEST * self.budget, left)

@@ -78,6 +78,18 @@ def test_full_batch_em_is_monotone_on_the_digits(small: Circuit, digits: Dataset
     assert all(after >= before - 1e-4 for before, after in itertools.pairwise(values))
 
 
+def test_batches_are_of_equal_size(
+    small: Circuit, digits: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = TrainOptions(epochs=1, batch_size=100)
+    trainer = Trainer(compile_circuit(small), digits.train[:405], None, "online-em", None, options)
+    sizes: list[int] = []
+    learn = trainer.learner.batch
+    monkeypatch.setattr(trainer.learner, "batch", lambda x: (sizes.append(len(x)), learn(x))[1])
+    list(trainer.events())
+    assert sizes == [81] * 5
+
+
 def test_patience_ends_a_run_that_no_longer_improves(digits: Dataset) -> None:
     model = build_structure("factorized", shape_of(digits), {})
     options = TrainOptions(epochs=100, patience=3)
