@@ -123,9 +123,7 @@ def k_means(
 
     state: the seed of k-means, drawn where it is not given.
     """
-    # Different rows have different shadows; scikit-learn warns where there are too few.
-    direction = generator.standard_normal(points.shape[1]).astype(points.dtype)
-    count = min(clusters, len(np.unique(points @ direction)))
+    count = min(clusters, different(points, generator))  # scikit-learn warns where it is less
     if count < 2:
         return points.mean(0, keepdims=True)
     from sklearn.cluster import KMeans  # slow to import: only when asked for
@@ -133,6 +131,12 @@ def k_means(
     seed = int(generator.integers(2**31 - 1)) if state is None else state
     settings: dict[str, Any] = {"n_init": restarts, "random_state": seed}
     return np.asarray(KMeans(count, **settings).fit(points).cluster_centers_)
+
+
+def different(points: Points, generator: np.random.Generator) -> int:
+    """How many different rows there are: these have different shadows in a random direction."""
+    direction = generator.standard_normal(points.shape[1]).astype(points.dtype)
+    return len(np.unique(points @ direction))
 
 
 def nearest(points: Points, centres: Points) -> IntArray:

@@ -17,12 +17,16 @@ from torch import Tensor
 
 from pccore.errors import OptionError
 from pccore.graph import Circuit, LeafGroup, ProductGroup, SparseEdges, SumGroup
+from pccore.leaves.gaussian import Gaussian
 from pccore.scope import Scope
-from pccore.structures.base import FloatArray, Shape
-from pccore.structures.clustering import MOST_ROWS, k_means, nearest
+from pccore.structures.base import FloatArray, Shape, summarise
+from pccore.structures.clustering import MOST_ROWS, different, k_means, nearest
+from pccore.structures.leaf_groups import LeafOptions
 
 #: Principal components that k-means sees.
 COMPONENTS = 64
+#: Rows for each cluster that k-means sees at most.
+ROWS_EACH = 100
 #: Rows of the whole data's marginals that every leaf counts besides its own.
 LEAF_SMOOTHING = 1.0
 #: Rows that a sum counts besides its own, spread over its edges.
@@ -33,22 +37,37 @@ _CHUNK = 2**24
 IntArray = npt.NDArray[np.int64]
 
 
-def from_clusters(circuit: Circuit, shape: Shape, seed: int) -> Circuit:
+def from_clusters(circuit: Circuit, shape: Shape, options: LeafOptions) -> Circuit:
     """The circuit with the parameters of clusters of `shape.data`; missing values are left out.
+
+    options: seed and variance_floor are used. A floor widens the Gaussians after they were fitted:
+    pixels of a region are taken for independent given its cluster, which makes the circuit far too
+    sure of the one cluster that fits a new image best.
 
     Raises OptionError without data, or for groups with irregular edges.
     """
     if shape.data is None:
         raise OptionError("clusters need training data", where="start")
-    regions = _Regions(shape.data, seed)
+    regions = _Regions(shape.data, options.seed)
     member = _members(circuit, regions)
     params = dict(circuit.params.items())
+    floor = _variance(shape) * options.variance_floor if options.variance_floor else 0.0
     for number, group in enumerate(circuit.groups):
         if isinstance(group, LeafGroup):
-            params[group.parameter] = _leaf(group, shape.data, member[number])
+            values = _leaf(group, shape.data, member[number])
+            if floor and isinstance(group.family, Gaussian):
+                values[..., 1].clamp_(min=min(floor, group.family.max_variance))
+            params[group.parameter] = values
         elif isinstance(group, SumGroup):
             params[group.parameter] = _weights(circuit, group, number, member)
     return circuit.with_params(params)
+
+
+def _variance(shape: Shape) -> float:
+    """Mean variance of the columns."""
+    assert shape.data is not None
+    summary = shape.summary or summarise(shape.data, shape.supports)
+    return float(summary.variance.mean())
 
 
 class _Regions:
@@ -75,14 +94,16 @@ class _Regions:
         columns = self.data[:, list(scope)]
         missing = np.isnan(columns)
         mean = np.where(missing, 0.0, columns).sum(0) / np.maximum((~missing).sum(0), 1)
-        points = np.where(missing, 0.0, columns - mean)
+        points = np.where(missing, 0.0, columns - mean).astype(np.float32)
         generator = np.random.default_rng((self.seed, len(self._known)))
-        chosen = points
-        if len(points) > MOST_ROWS:
-            chosen = points[generator.choice(len(points), MOST_ROWS, replace=False)]
+        chosen, most = points, min(MOST_ROWS, max(ROWS_EACH * units, 10 * COMPONENTS))
+        if len(points) > most:
+            chosen = points[generator.choice(len(points), most, replace=False)]
         state = int(generator.integers(2**31 - 1))
         if min(chosen.shape) > COMPONENTS:
-            reduce = PCA(COMPONENTS, svd_solver="randomized", random_state=state).fit(chosen)
+            units = min(units, different(chosen, generator))  # components of equal rows are rounded
+            reduce = PCA(COMPONENTS, svd_solver="randomized", iterated_power=1, random_state=state)
+            reduce.fit(chosen)
             chosen, points = reduce.transform(chosen), reduce.transform(points)
         return nearest(points, k_means(chosen, units, generator, state=state))
 

@@ -57,6 +57,14 @@ class LeafOptions(FamilyOptions):
         "variance of the data, as in Poon & Domingos; clusters: all parameters are those of "
         "k-means clusters of each region's data, often good without any training",
     )
+    variance_floor: float = option(
+        0.0,
+        help="clusters: Gaussian variances are at least this many times the mean variance of the "
+        "data; from 1 on completions blend what many clusters say, at the price of likelihood",
+        minimum=0.0,
+        maximum=1e6,
+        advanced=True,
+    )
 
 
 def families_of(shape: Shape, options: FamilyOptions) -> tuple[LeafFamily, ...]:
