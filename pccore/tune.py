@@ -24,8 +24,11 @@ from pccore.datasets.augment import mirrored
 from pccore.datasets.base import Array
 from pccore.errors import DataError, OptionError
 from pccore.graph import Circuit
+from pccore.options import parse_options
 from pccore.queries import log_likelihood
 from pccore.structures import build_structure, find_structure, shape_of
+from pccore.structures.distil import with_floor
+from pccore.structures.leaf_groups import LeafOptions
 
 Grid = Mapping[str, Sequence[object]]
 
@@ -164,6 +167,7 @@ class _Search:
         self.choices: dict[str, Sequence[object]] = {**grid, "": mirrors}
         self.total = 1 + sum(len(values) - 1 for values in self.choices.values())
         self.trials: list[Trial] = []
+        self._last: tuple[tuple[object, bool], Circuit] | None = None
 
     def run(self) -> Trial:
         """The best trial."""
@@ -183,13 +187,22 @@ class _Search:
         start = time.perf_counter()
         options = {key: choice[key] for key in self.grid}
         mirror = bool(choice[""])
-        circuit = _build(self.structure, {**self.fixed, **options}, self.dataset, mirror)
-        score = self._score(circuit)
+        score = self._score(self._circuit({**self.fixed, **options}, mirror))
         trial = Trial(options, mirror, score, time.perf_counter() - start)
         self.trials.append(trial)
         if self.listener is not None:
             self.listener(trial, self.total)
         return trial
+
+    def _circuit(self, options: Mapping[str, object], mirror: bool) -> Circuit:
+        """As `build_structure` makes it; another floor for the variances needs no new clusters."""
+        chosen = parse_options(find_structure(self.structure).options, options)
+        floor = chosen.variance_floor if isinstance(chosen, LeafOptions) else 0.0
+        plain = replace(chosen, variance_floor=0.0) if floor else chosen
+        shape = shape_of(mirrored(self.dataset) if mirror else self.dataset)
+        if self._last is None or self._last[0] != (plain, mirror):
+            self._last = (plain, mirror), build_structure(self.structure, shape, plain)
+        return with_floor(self._last[1], shape, floor)
 
     def _score(self, circuit: Circuit) -> float:
         rows, image = self.dataset.valid, self.dataset.image

@@ -30,7 +30,7 @@ ROWS_EACH = 100
 #: Rows of the whole data's marginals that every leaf counts besides its own.
 LEAF_SMOOTHING = 1.0
 #: Rows that a sum counts besides its own, spread over its edges.
-SUM_SMOOTHING = 0.05
+SUM_SMOOTHING = 0.5
 #: Statistics that are held at a time.
 _CHUNK = 2**24
 
@@ -40,9 +40,7 @@ IntArray = npt.NDArray[np.int64]
 def from_clusters(circuit: Circuit, shape: Shape, options: LeafOptions) -> Circuit:
     """The circuit with the parameters of clusters of `shape.data`; missing values are left out.
 
-    options: seed and variance_floor are used. A floor widens the Gaussians after they were fitted:
-    pixels of a region are taken for independent given its cluster, which makes the circuit far too
-    sure of the one cluster that fits a new image best.
+    options: seed and variance_floor are used.
 
     Raises OptionError without data, or for groups with irregular edges.
     """
@@ -51,23 +49,32 @@ def from_clusters(circuit: Circuit, shape: Shape, options: LeafOptions) -> Circu
     regions = _Regions(shape.data, options.seed)
     member = _members(circuit, regions)
     params = dict(circuit.params.items())
-    floor = _variance(shape) * options.variance_floor if options.variance_floor else 0.0
     for number, group in enumerate(circuit.groups):
         if isinstance(group, LeafGroup):
-            values = _leaf(group, shape.data, member[number])
-            if floor and isinstance(group.family, Gaussian):
-                values[..., 1].clamp_(min=min(floor, group.family.max_variance))
-            params[group.parameter] = values
+            params[group.parameter] = _leaf(group, shape.data, member[number])
         elif isinstance(group, SumGroup):
             params[group.parameter] = _weights(circuit, group, number, member)
-    return circuit.with_params(params)
+    return with_floor(circuit.with_params(params), shape, options.variance_floor)
 
 
-def _variance(shape: Shape) -> float:
-    """Mean variance of the columns."""
-    assert shape.data is not None
+def with_floor(circuit: Circuit, shape: Shape, floor: float) -> Circuit:
+    """Gaussian variances raised to at least `floor` times the mean variance of `shape.data`.
+
+    The pixels of a region are taken for independent given its cluster, which makes a circuit far
+    too sure of the one cluster that fits a new image best; wider leaves let it blend several. No
+    family's max_variance is exceeded.
+    """
+    if floor == 0 or shape.data is None:
+        return circuit
     summary = shape.summary or summarise(shape.data, shape.supports)
-    return float(summary.variance.mean())
+    least = float(summary.variance.mean()) * floor
+    params = dict(circuit.params.items())
+    for group in circuit.groups:
+        if isinstance(group, LeafGroup) and isinstance(group.family, Gaussian):
+            values = params[group.parameter].clone()
+            values[..., 1].clamp_(min=min(least, group.family.max_variance))
+            params[group.parameter] = values
+    return circuit.with_params(params)
 
 
 class _Regions:
@@ -105,7 +112,8 @@ class _Regions:
             reduce = PCA(COMPONENTS, svd_solver="randomized", iterated_power=1, random_state=state)
             reduce.fit(chosen)
             chosen, points = reduce.transform(chosen), reduce.transform(points)
-        return nearest(points, k_means(chosen, units, generator, state=state))
+        centres = k_means(chosen, units, generator, state=state, quick=True)
+        return nearest(points, centres)
 
 
 def _members(circuit: Circuit, regions: _Regions) -> list[IntArray]:

@@ -13,6 +13,7 @@ contact-sheet.png, which shows originals, what was visible, and every method.
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from pccore.completion import Batch, complete_batch, files_of, hidden_pixels, tr
 from pccore.datasets import Dataset, load
 from pccore.errors import DataError
 from pccore.graph import Circuit
-from pccore.tune import tune
+from pccore.tune import Trial, tune
 
 HALVES = ("left", "bottom")
 METHODS = ("mean", "mpe", "tree")
@@ -43,7 +44,7 @@ def main() -> None:
     errors: list[list[float]] = []
     for seed in range(options.seeds):
         start = time.perf_counter()
-        found = tune("pd", data, settings={"seed": seed})
+        found = tune("pd", data, settings={"seed": seed}, listener=say)
         seconds = time.perf_counter() - start
         chosen = ", ".join(f"{key} {value}" for key, value in found.best.options.items())
         print(
@@ -60,6 +61,11 @@ def main() -> None:
     means, worst = np.mean(errors, axis=0), np.max(errors, axis=0)
     for title, row in (("mean of the seeds", means), ("worst seed", worst)):
         print(f"  {title:22}" + "".join(f"{mse:10.1f}" for mse in row))
+
+
+def say(trial: Trial, total: int) -> None:
+    """Progress."""
+    print(f"at most {total} trials: {trial}", file=sys.stderr, flush=True)
 
 
 def completed(circuit: Circuit, data: Dataset, half: str, most: int, first: bool) -> Batch:

@@ -128,3 +128,31 @@ def test_mirror_images():
     np.testing.assert_array_equal(labels, np.concatenate([known, known]))
     with pytest.raises(DataError, match="only images"):
         datasets.load("parity+mirror")
+
+
+def test_a_floor_for_variances():
+    shape = shape_of(DIGITS)
+    options = {"units": 4, "leaf": "gaussian", "start": "clusters"}
+    plain = build_structure("pd", shape, options)
+    floored = build_structure("pd", shape, options | {"variance_floor": 0.5})
+    capped = build_structure("pd", shape, options | {"variance_floor": 1e3, "max_variance": 9.0})
+    floor = 0.5 * float(DIGITS.train.var(0).mean())
+    for group in plain.groups:
+        if group.kind == "leaf":
+            before, after = (c.params[group.parameter] for c in (plain, floored))
+            assert torch.equal(before[..., 0], after[..., 0])
+            torch.testing.assert_close(after[..., 1], before[..., 1].clamp(min=floor))
+            assert float(capped.params[group.parameter][..., 1].max()) == 9.0
+        elif group.kind == "sum":
+            assert torch.equal(plain.params[group.parameter], floored.params[group.parameter])
+
+
+def test_equal_rows_make_no_clusters_of_their_own():
+    rows = np.repeat(np.random.default_rng(0).random((5, 100)), 20, axis=0)
+    dataset = datasets.Dataset(
+        "few", rows, rows[:0], rows[:0], tuple(f"X{v}" for v in range(100)), (Support("real"),) * 100
+    )
+    circuit = build_structure(
+        "naive_bayes", shape_of(dataset), {"components": 9, "start": "clusters"}
+    )
+    assert np.isfinite(mean(circuit, rows))
