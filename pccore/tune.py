@@ -1,8 +1,8 @@
 """Options of a structure, chosen on validation rows.
 
 The options are looked at one after the other: every value of one is tried, the others being at
-their best so far, and the best stays. Then the circuit is built once more from the training and
-the validation rows together. For structures whose circuits need no training: those learned from
+their best so far, and the best stays. Where there are few rows, they take turns at validating.
+Then the circuit is built once more from the training and the validation rows together. For structures whose circuits need no training: those learned from
 data, and those with `start=clusters`. Test rows are never looked at.
 """
 
@@ -32,6 +32,8 @@ from pccore.structures.leaf_groups import LeafOptions
 
 Grid = Mapping[str, Sequence[object]]
 
+#: Rows that take turns at validating.
+FEW = 2000
 #: What completion asks of a Poon-Domingos circuit besides what is tried.
 COMPLETING: Mapping[str, object] = MappingProxyType(
     {"leaf": "gaussian", "start": "clusters", "product": "hadamard"}
@@ -44,13 +46,17 @@ class Target:
 
     score: "completion", the mean squared error (0-255 scale) of posterior means where each of
     `hide` (as `hidden_pixels` takes them) is hidden; or "likelihood". mirror: whether to try the
-    mirror images of the training rows as well. rows: so many training rows, and a tenth as many
-    for validation, are used for the trials at most; the final circuit sees all of them.
+    mirror images of the training rows as well. folds: where there are at most FEW rows, training
+    and validation rows together are cut into so many parts of consecutive ones (neighbours are
+    often pictures of one person), each of which validates once; 1, or more rows: those for
+    validation do. rows: so many training rows, and a tenth as many for validation, are used for
+    the trials at most; the final circuit sees all of them.
     """
 
     score: Literal["completion", "likelihood"] = "completion"
     hide: tuple[str, ...] = ("left", "bottom")
     mirror: bool = True
+    folds: int = 4
     rows: int = 5000
 
 
@@ -70,9 +76,11 @@ class Trial:
 
 @dataclass(frozen=True)
 class Tuned:
-    """circuit: of all rows with the best options. best: their trial. trials: in their order."""
+    """circuit: of all rows with the best options. options: all of these, also those that stayed.
+    best: their trial. trials: in their order."""
 
     circuit: Circuit
+    options: Mapping[str, object]
     best: Trial
     trials: tuple[Trial, ...]
 
@@ -83,10 +91,10 @@ def completion_grid(image: ImageShape) -> dict[str, tuple[object, ...]]:
     The first value of each is where the search begins.
     """
     side = max(image.height, image.width)
-    cuts = dict.fromkeys(-(-side // parts) for parts in (5, 4, 6))
+    cuts = dict.fromkeys(-(-side // parts) for parts in (5, 6))
     return {
         "delta": tuple((cut,) for cut in cuts),
-        "units": (64, 32, 128),
+        "units": (64, 128),
         "variance_floor": (2.0, 0.5, 0.1, 8.0),
     }
 
@@ -126,16 +134,20 @@ def tune(
             raise OptionError("has no values to try", where=key)
     search = _Search(structure, fixed, dataset, grid, target, listener)
     best = search.run()
-    whole = replace(dataset, train=training_rows(dataset, "test"), labels={})
-    circuit = _build(structure, {**fixed, **best.options}, whole, best.mirror)
-    return Tuned(circuit, best, tuple(search.trials))
+    options = {**fixed, **best.options}
+    circuit = build_from_all(structure, dataset, options, mirror=best.mirror)
+    return Tuned(circuit, MappingProxyType(options), best, tuple(search.trials))
 
 
-def _build(
-    structure: str, options: Mapping[str, object], dataset: Dataset, mirror: bool
+def build_from_all(
+    structure: str, dataset: Dataset, options: Mapping[str, object], *, mirror: bool = False
 ) -> Circuit:
-    shape = shape_of(mirrored(dataset) if mirror else dataset)
-    return build_structure(structure, shape, options)
+    """The circuit of training and validation rows together, perhaps with their mirror images.
+
+    Raises what `build_structure` raises, and DataError for mirror images of what is no image.
+    """
+    whole = replace(dataset, train=training_rows(dataset, "test"), labels={})
+    return build_structure(structure, shape_of(mirrored(whole) if mirror else whole), options)
 
 
 class _Search:
@@ -150,24 +162,16 @@ class _Search:
         target: Target,
         listener: Callable[[Trial, int], None] | None,
     ) -> None:
-        if not len(dataset.valid):
-            raise DataError("there are no validation rows to choose by", where=dataset.name)
         if target.score == "completion" and dataset.image is None:
             raise DataError("only images can be completed", where=dataset.name)
         self.structure, self.fixed, self.grid = structure, fixed, grid
         self.target, self.listener = target, listener
-        self.dataset = replace(
-            dataset,
-            train=_some(dataset.train, target.rows),
-            valid=_some(dataset.valid, max(1, target.rows // 10)),
-            test=dataset.test[:0],
-            labels={},
-        )
+        self.parts = _parts(dataset, target)
         mirrors = (False, True) if target.mirror and dataset.image is not None else (False,)
         self.choices: dict[str, Sequence[object]] = {**grid, "": mirrors}
         self.total = 1 + sum(len(values) - 1 for values in self.choices.values())
         self.trials: list[Trial] = []
-        self._last: tuple[tuple[object, bool], Circuit] | None = None
+        self._known: dict[int, tuple[tuple[object, bool], Circuit]] = {}
 
     def run(self) -> Trial:
         """The best trial."""
@@ -187,34 +191,63 @@ class _Search:
         start = time.perf_counter()
         options = {key: choice[key] for key in self.grid}
         mirror = bool(choice[""])
-        score = self._score(self._circuit({**self.fixed, **options}, mirror))
+        scores = [
+            self._score(self._circuit(number, {**self.fixed, **options}, mirror), part)
+            for number, part in enumerate(self.parts)
+        ]
+        score = float(np.mean(scores))
         trial = Trial(options, mirror, score, time.perf_counter() - start)
         self.trials.append(trial)
         if self.listener is not None:
             self.listener(trial, self.total)
         return trial
 
-    def _circuit(self, options: Mapping[str, object], mirror: bool) -> Circuit:
+    def _circuit(self, part: int, options: Mapping[str, object], mirror: bool) -> Circuit:
         """As `build_structure` makes it; another floor for the variances needs no new clusters."""
         chosen = parse_options(find_structure(self.structure).options, options)
         floor = chosen.variance_floor if isinstance(chosen, LeafOptions) else 0.0
         plain = replace(chosen, variance_floor=0.0) if floor else chosen
-        shape = shape_of(mirrored(self.dataset) if mirror else self.dataset)
-        if self._last is None or self._last[0] != (plain, mirror):
-            self._last = (plain, mirror), build_structure(self.structure, shape, plain)
-        return with_floor(self._last[1], shape, floor)
+        dataset = self.parts[part]
+        shape = shape_of(mirrored(dataset) if mirror else dataset)
+        known = self._known.get(part)
+        if known is None or known[0] != (plain, mirror):
+            known = (plain, mirror), build_structure(self.structure, shape, plain)
+            self._known[part] = known
+        return with_floor(known[1], shape, floor)
 
-    def _score(self, circuit: Circuit) -> float:
-        rows, image = self.dataset.valid, self.dataset.image
+    def _score(self, circuit: Circuit, part: Dataset) -> float:
         if self.target.score == "likelihood":
-            return float(log_likelihood(circuit, torch.tensor(rows)).double().mean())
-        assert image is not None
+            return float(log_likelihood(circuit, torch.tensor(part.valid)).double().mean())
+        assert part.image is not None
         errors: list[float] = []
         for where in self.target.hide:
-            hidden = hidden_pixels(where, image)
-            guess = complete_rows(circuit, rows, hidden, "mean", image)
-            errors.append(mean_squared_error(rows, guess, hidden, image))
+            hidden = hidden_pixels(where, part.image)
+            guess = complete_rows(circuit, part.valid, hidden, "mean", part.image)
+            errors.append(mean_squared_error(part.valid, guess, hidden, part.image))
         return float(np.mean(errors))
+
+
+def _parts(dataset: Dataset, target: Target) -> list[Dataset]:
+    """What is trained and validated on, without test rows. Raises DataError."""
+    rows, folds = training_rows(dataset, "test"), target.folds
+    if 1 < folds <= len(rows) <= FEW:
+        blocks = np.array_split(np.arange(len(rows)), folds)
+        pairs = [(np.delete(rows, block, axis=0), rows[block]) for block in blocks]
+    elif len(dataset.valid):
+        pairs = [(dataset.train, dataset.valid)]
+    else:
+        raise DataError("there are no validation rows to choose by", where=dataset.name)
+    most = target.rows
+    return [
+        replace(
+            dataset,
+            train=_some(train, most),
+            valid=_some(valid, max(1, most // 10)),
+            test=dataset.test[:0],
+            labels={},
+        )
+        for train, valid in pairs
+    ]
 
 
 def _some(rows: Array, most: int) -> Array:

@@ -178,6 +178,14 @@ def _tune(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ign
         "--no-mirror", action="store_true", help="do not try mirror images of the training images"
     )
     parser.add_argument(
+        "--folds",
+        type=whole(1, 1000),
+        default=4,
+        metavar="N",
+        help="up to 2000 rows take turns at validating, in N parts (default: 4; 1: the rows for "
+        "validation alone)",
+    )
+    parser.add_argument(
         "--rows",
         type=whole(2, 2**31),
         default=5000,

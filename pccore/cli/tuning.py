@@ -28,7 +28,7 @@ def tune(options: argparse.Namespace) -> int:
     hide = tuple(name.strip() for name in options.hide.split(",") if name.strip())
     if not hide:
         raise OptionError("names nothing to hide", where="--hide")
-    wanted = Target(options.score, hide, not options.no_mirror, options.rows)
+    wanted = Target(options.score, hide, not options.no_mirror, options.folds, options.rows)
     progress = Progress()
     start = time.perf_counter()
 

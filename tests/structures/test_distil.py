@@ -150,7 +150,12 @@ def test_a_floor_for_variances():
 def test_equal_rows_make_no_clusters_of_their_own():
     rows = np.repeat(np.random.default_rng(0).random((5, 100)), 20, axis=0)
     dataset = datasets.Dataset(
-        "few", rows, rows[:0], rows[:0], tuple(f"X{v}" for v in range(100)), (Support("real"),) * 100
+        "few",
+        rows,
+        rows[:0],
+        rows[:0],
+        tuple(f"X{v}" for v in range(100)),
+        (Support("real"),) * 100,
     )
     circuit = build_structure(
         "naive_bayes", shape_of(dataset), {"components": 9, "start": "clusters"}
