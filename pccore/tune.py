@@ -2,8 +2,9 @@
 
 The options are looked at one after the other: every value of one is tried, the others being at
 their best so far, and the best stays. Where there are few rows, they take turns at validating.
-Then the circuit is built once more from the training and the validation rows together. For structures whose circuits need no training: those learned from
-data, and those with `start=clusters`. Test rows are never looked at.
+Then the circuit is built once more from the training and the validation rows together. For
+structures whose circuits need no training: those learned from data, and those with
+`start=clusters`. Test rows are never looked at.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ Grid = Mapping[str, Sequence[object]]
 FEW = 2000
 #: What completion asks of a Poon-Domingos circuit besides what is tried.
 COMPLETING: Mapping[str, object] = MappingProxyType(
-    {"leaf": "gaussian", "start": "clusters", "product": "hadamard"}
+    {"leaf": "gaussian", "start": "clusters", "product": "hadamard", "context": 1.0}
 )
 
 
@@ -56,7 +57,7 @@ class Target:
     score: Literal["completion", "likelihood"] = "completion"
     hide: tuple[str, ...] = ("left", "bottom")
     mirror: bool = True
-    folds: int = 4
+    folds: int = 3
     rows: int = 5000
 
 
@@ -94,8 +95,8 @@ def completion_grid(image: ImageShape) -> dict[str, tuple[object, ...]]:
     cuts = dict.fromkeys(-(-side // parts) for parts in (5, 6))
     return {
         "delta": tuple((cut,) for cut in cuts),
-        "units": (64, 128),
-        "variance_floor": (2.0, 0.5, 0.1, 8.0),
+        "units": (100, 50),
+        "variance_floor": (3.0, 1.0, 0.1),
     }
 
 
@@ -167,7 +168,7 @@ class _Search:
         self.structure, self.fixed, self.grid = structure, fixed, grid
         self.target, self.listener = target, listener
         self.parts = _parts(dataset, target)
-        mirrors = (False, True) if target.mirror and dataset.image is not None else (False,)
+        mirrors = (True, False) if target.mirror and dataset.image is not None else (False,)
         self.choices: dict[str, Sequence[object]] = {**grid, "": mirrors}
         self.total = 1 + sum(len(values) - 1 for values in self.choices.values())
         self.trials: list[Trial] = []

@@ -31,7 +31,7 @@ def test_the_best_of_the_trials_is_built_from_all_rows():
     found = tune(
         "pd", DIGITS, GRID, settings=COMPLETING, target=OWN, listener=lambda t, n: told.append(n)
     )
-    assert told == [4, 4, 4, 4]  # one to begin with, one for each further value, mirror images
+    assert told == [4, 4, 4, 4]  # one to begin with, one for each further value, no mirror images
     assert found.best.score == min(trial.score for trial in found.trials)
     assert found.best.options == {"delta": (2,), "units": 12, "variance_floor": 0.3}
     assert not found.best.mirror  # digits are no longer digits

@@ -180,9 +180,9 @@ def _tune(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ign
     parser.add_argument(
         "--folds",
         type=whole(1, 1000),
-        default=4,
+        default=3,
         metavar="N",
-        help="up to 2000 rows take turns at validating, in N parts (default: 4; 1: the rows for "
+        help="up to 2000 rows take turns at validating, in N parts (default: 3; 1: the rows for "
         "validation alone)",
     )
     parser.add_argument(

@@ -20,13 +20,15 @@ from pccore.graph import Circuit, LeafGroup, ProductGroup, SparseEdges, SumGroup
 from pccore.leaves.gaussian import Gaussian
 from pccore.scope import Scope
 from pccore.structures.base import FloatArray, Shape, summarise
-from pccore.structures.clustering import MOST_ROWS, different, k_means, nearest
+from pccore.structures.clustering import MOST_ROWS, Points, different, k_means, nearest
 from pccore.structures.leaf_groups import LeafOptions
 
 #: Principal components that k-means sees.
 COMPONENTS = 64
 #: Rows for each cluster that k-means sees at most.
 ROWS_EACH = 100
+#: Penalty of what a region says about the whole, relative to the trace of its Gram matrix.
+RIDGE = 1e-3
 #: Rows of the whole data's marginals that every leaf counts besides its own.
 LEAF_SMOOTHING = 1.0
 #: Rows that a sum counts besides its own, spread over its edges.
@@ -40,13 +42,13 @@ IntArray = npt.NDArray[np.int64]
 def from_clusters(circuit: Circuit, shape: Shape, options: LeafOptions) -> Circuit:
     """The circuit with the parameters of clusters of `shape.data`; missing values are left out.
 
-    options: seed and variance_floor are used.
+    options: seed, context and variance_floor are used.
 
     Raises OptionError without data, or for groups with irregular edges.
     """
     if shape.data is None:
         raise OptionError("clusters need training data", where="start")
-    regions = _Regions(shape.data, options.seed)
+    regions = _Regions(shape.data, options.seed, options.context)
     member = _members(circuit, regions)
     params = dict(circuit.params.items())
     for number, group in enumerate(circuit.groups):
@@ -80,9 +82,11 @@ def with_floor(circuit: Circuit, shape: Shape, floor: float) -> Circuit:
 class _Regions:
     """Cluster numbers of the rows for each scope and number of units, found when asked for."""
 
-    def __init__(self, data: FloatArray, seed: int) -> None:
+    def __init__(self, data: FloatArray, seed: int, context: float) -> None:
         self.data = data
         self.seed = seed
+        self.context = context
+        self._whole: Points | None = None
         self._known: dict[tuple[Scope, int], IntArray] = {}
 
     def __call__(self, scope: Scope, units: int) -> IntArray:
@@ -96,24 +100,49 @@ class _Regions:
     def _clusters(self, scope: Scope, units: int) -> IntArray:
         if units == 1:
             return np.zeros(len(self.data), dtype=np.int64)
-        from sklearn.decomposition import PCA  # slow to import: only when asked for
+        generator = np.random.default_rng((self.seed, len(self._known)))
+        most = min(MOST_ROWS, max(ROWS_EACH * units, 10 * COMPONENTS))
+        points, some = self._points(self.data[:, list(scope)], most, generator)
+        units = min(units, different(points[some], generator))
+        points = _components(points, some, generator)
+        if self.context:
+            if self._whole is None:
+                whole = self._points(self.data, most, generator)
+                self._whole = _components(*whole, generator)
+            points = np.concatenate([points, self.context * _foreseen(points, self._whole)], 1)
+        state = int(generator.integers(2**31 - 1))
+        centres = k_means(points[some], units, generator, state=state, quick=True)
+        return nearest(points, centres)
 
-        columns = self.data[:, list(scope)]
+    def _points(
+        self, columns: FloatArray, most: int, generator: np.random.Generator
+    ) -> tuple[Points, IntArray | slice]:
+        """Columns of mean 0, where a missing value is 0; and the rows that are looked at."""
         missing = np.isnan(columns)
         mean = np.where(missing, 0.0, columns).sum(0) / np.maximum((~missing).sum(0), 1)
         points = np.where(missing, 0.0, columns - mean).astype(np.float32)
-        generator = np.random.default_rng((self.seed, len(self._known)))
-        chosen, most = points, min(MOST_ROWS, max(ROWS_EACH * units, 10 * COMPONENTS))
-        if len(points) > most:
-            chosen = points[generator.choice(len(points), most, replace=False)]
-        state = int(generator.integers(2**31 - 1))
-        if min(chosen.shape) > COMPONENTS:
-            units = min(units, different(chosen, generator))  # components of equal rows are rounded
-            reduce = PCA(COMPONENTS, svd_solver="randomized", iterated_power=1, random_state=state)
-            reduce.fit(chosen)
-            chosen, points = reduce.transform(chosen), reduce.transform(points)
-        centres = k_means(chosen, units, generator, state=state, quick=True)
-        return nearest(points, centres)
+        if len(points) <= most:
+            return points, slice(None)
+        return points, generator.choice(len(points), most, replace=False)
+
+
+def _components(points: Points, some: IntArray | slice, generator: np.random.Generator) -> Points:
+    """At most COMPONENTS principal components of the rows [N, d], found from some of them."""
+    chosen = points[some]
+    if min(chosen.shape) <= COMPONENTS:
+        return points
+    from sklearn.decomposition import PCA  # slow to import: only when asked for
+
+    state = int(generator.integers(2**31 - 1))
+    reduce = PCA(COMPONENTS, svd_solver="randomized", iterated_power=1, random_state=state)
+    return reduce.fit(chosen).transform(points)
+
+
+def _foreseen(points: Points, whole: Points) -> Points:
+    """What the region's points [N, d] say about the whole [N, c], by ridge regression: [N, c]."""
+    gram = points.T @ points
+    penalty = max(RIDGE * float(np.trace(gram)), 1e-12)
+    return points @ np.linalg.solve(gram + penalty * np.eye(len(gram)), points.T @ whole)
 
 
 def _members(circuit: Circuit, regions: _Regions) -> list[IntArray]:

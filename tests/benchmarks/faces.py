@@ -4,10 +4,10 @@
 
 A Poon-Domingos circuit with Gaussian leaves and parameters from clusters; `pccore tune` chooses its
 options on validation images and then builds it from all training images, for both halves alike;
-other seeds build it again with other clusters. Mean squared error of the hidden pixels on the 0-255 scale, baselines beside it;
-the test images serve for nothing else. The paper, on Olivetti: SPN 942 (left) and 918 (bottom), PCA
-1076 / 1265, nearest neighbour 1527 / 1793. With -o DIR the completions of the first seed, and
-contact-sheet.png, which shows originals, what was visible, and every method.
+other seeds build it again with other clusters. Mean squared error of the hidden pixels on the 0-255
+scale, baselines beside it; the test images serve for nothing else. The paper, on Olivetti: SPN 942
+(left) and 918 (bottom), PCA 1076 / 1265, nearest neighbour 1527 / 1793. With -o DIR the completions
+of the first seed, and contact-sheet.png: originals, what was visible, and every method.
 """
 
 from __future__ import annotations
