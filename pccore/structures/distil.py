@@ -10,6 +10,8 @@ the regions' own data in the place of a teacher's embeddings.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -134,7 +136,8 @@ def _components(points: Points, some: IntArray | slice, generator: np.random.Gen
     from sklearn.decomposition import PCA  # slow to import: only when asked for
 
     state = int(generator.integers(2**31 - 1))
-    reduce = PCA(COMPONENTS, svd_solver="randomized", iterated_power=1, random_state=state)
+    settings: dict[str, Any] = {"svd_solver": "randomized", "iterated_power": 1}  # typed as text
+    reduce = PCA(COMPONENTS, random_state=state, **settings)
     return reduce.fit(chosen).transform(points)
 
 
