@@ -29,7 +29,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"compile"}),
     frozenset({"queries"}),
     frozenset({"completion", "learn"}),
-    frozenset({"classify", "distillation"}),
+    frozenset({"classify", "distillation", "tune"}),
     frozenset({"bench", "cli", "__main__"}),
 )
 

@@ -70,7 +70,8 @@ def make_parser() -> Parser:
     common(parser, False)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for declare in (
-        _models, _build, _train, _mixture, _distil, _eval, _query, _complete, _classify, _tools,
+        _models, _build, _tune, _train, _mixture, _distil, _eval, _query, _complete, _classify,
+        _tools,
     ):  # fmt: skip
         declare(commands)
     return parser
@@ -194,6 +195,59 @@ def _build(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ig
         "--image", type=image, metavar="HxW", help="the variables are an image, HxW or HxWxC"
     )
     settings(parser)
+    output(parser)
+
+
+def _tune(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ignore[reportPrivateUsage]
+    parser = command(
+        commands,
+        "tune",
+        "tuning:tune",
+        "choose options of a structure on validation rows, then build it from all rows; for what "
+        "needs no training: learned structures, and start=clusters",
+    )
+    parser.add_argument("structure", metavar="STRUCTURE", help="see pccore build --list")
+    parser.add_argument("--data", metavar="D", required=True)
+    parser.add_argument(
+        "--try",
+        dest="grid",
+        action="append",
+        nargs="+",
+        default=[],
+        metavar=("KEY", "VALUE"),
+        help="values of an option, repeatable (default, for pd and images: what matters for "
+        "completion)",
+    )
+    parser.add_argument(
+        "--score",
+        choices=("completion", "likelihood"),
+        default="completion",
+        help="completion (default): squared error of posterior means; likelihood",
+    )
+    parser.add_argument(
+        "--hide", default="left,bottom", metavar="LIST", help="for completion (left,bottom)"
+    )
+    parser.add_argument(
+        "--no-mirror", action="store_true", help="do not try mirror images of the training images"
+    )
+    parser.add_argument(
+        "--folds",
+        type=whole(1, 1000),
+        default=3,
+        metavar="N",
+        help="up to 2000 rows take turns at validating, in N parts (default: 3; 1: the rows for "
+        "validation alone)",
+    )
+    parser.add_argument(
+        "--rows",
+        type=whole(2, 2**31),
+        default=5000,
+        metavar="N",
+        help="training rows for the trials at most; the result sees all (default: 5000)",
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="an option that stays"
+    )
     output(parser)
 
 

@@ -70,14 +70,19 @@ def table_csv(batch: Batch) -> str:
 
 
 def bands_of(batch: Batch, shown: int = SHOWN) -> dict[str, Array]:
-    """What the contact sheet shows of the first images: original, covered, then each method."""
-    rows = batch.rows[:shown]
+    """What the contact sheet shows of so many images, evenly spread: original, covered, methods.
+
+    Neighbours are often of one person or label.
+    """
+    count = len(batch.rows)
+    some = np.linspace(0, count - 1, min(shown, count)).round().astype(np.int64)
+    rows = batch.rows[some]
     bands = {"Original": rows, "Covered": np.where(batch.hidden, np.nan, rows)}
-    bands |= {title_of(guess.name): guess.rows[:shown] for guess in batch.guesses}
+    bands |= {title_of(guess.name): guess.rows[some] for guess in batch.guesses}
     if batch.uncertainty is not None:
         scale = batch.image.maximum / batch.uncertainty.scale
         bands[f"Uncertainty ({batch.uncertainty.unit})"] = np.nan_to_num(
-            batch.uncertainty.values[:shown] * scale
+            batch.uncertainty.values[some] * scale
         )
     return bands
 

@@ -118,24 +118,47 @@ def k_means(
     *,
     state: int | None = None,
     restarts: int = 1,
+    quick: bool = False,
 ) -> Points:
     """At most `clusters` centres [K, F] of points [N, F]; fewer where these do not differ.
 
-    state: the seed of k-means, drawn where it is not given.
+    state: the seed of k-means, drawn where it is not given. quick: one attempt from centres drawn
+    by their distance, with no greedy choice among several draws, which takes most of the time
+    where clusters are small.
     """
-    # Different rows have different shadows; scikit-learn warns where there are too few. A matrix
-    # product would round the shadows of equal rows differently.
-    direction = generator.standard_normal(points.shape[1]).astype(points.dtype)
-    shadows = (points * direction).sum(1)
-    shadows /= max(float(np.abs(shadows).max(initial=0.0)), 1e-30)
-    count = min(clusters, len(np.unique(np.round(shadows, 5))))
+    count = min(clusters, different(points, generator))  # scikit-learn warns where it is less
     if count < 2:
         return points.mean(0, keepdims=True)
     from sklearn.cluster import KMeans  # slow to import: only when asked for
 
     seed = int(generator.integers(2**31 - 1)) if state is None else state
     settings: dict[str, Any] = {"n_init": restarts, "random_state": seed}
+    if quick:
+        settings |= {"n_init": 1, "init": _drawn(points, count, generator)}
     return np.asarray(KMeans(count, **settings).fit(points).cluster_centers_)
+
+
+def _drawn(points: Points, clusters: int, generator: np.random.Generator) -> Points:
+    """So many of the points, each drawn with the squared distance to those before it as weight.
+
+    Source: k-means++, Arthur and Vassilvitskii 2007.
+    """
+    chosen = [int(generator.integers(len(points)))]
+    distance = np.full(len(points), np.inf)
+    while len(chosen) < clusters:
+        distance = np.minimum(distance, ((points - points[chosen[-1]]) ** 2).sum(1))
+        total = distance.sum()
+        weights = distance / total if total > 0 else None
+        chosen.append(int(generator.choice(len(points), p=weights)))
+    return points[chosen]
+
+
+def different(points: Points, generator: np.random.Generator) -> int:
+    """How many different rows there are: these have different shadows in a random direction."""
+    # In double precision, and rounded: products of equal rows differ in the last digits.
+    shadows = points.astype(np.float64) @ generator.standard_normal(points.shape[1])
+    scale = np.abs(shadows).max(initial=0.0) or 1.0
+    return len(np.unique(np.round(shadows / scale, 10)))
 
 
 def nearest(points: Points, centres: Points) -> IntArray:

@@ -10,6 +10,8 @@ the regions' own data in the place of a teacher's embeddings.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -17,35 +19,38 @@ from torch import Tensor
 
 from pccore.errors import OptionError
 from pccore.graph import Circuit, LeafGroup, ProductGroup, SparseEdges, SumGroup
+from pccore.leaves.gaussian import Gaussian
 from pccore.scope import Scope
-from pccore.structures.base import FloatArray, Shape
-from pccore.structures.clustering import MOST_ROWS, k_means, nearest
+from pccore.structures.base import FloatArray, Shape, summarise
+from pccore.structures.clustering import MOST_ROWS, Points, different, k_means, nearest
+from pccore.structures.leaf_groups import LeafOptions
 
 #: Principal components that k-means sees.
 COMPONENTS = 64
+#: Rows for each cluster that k-means sees at most.
+ROWS_EACH = 100
+#: Penalty of what a region says about the whole, relative to the trace of its Gram matrix.
+RIDGE = 1e-3
 #: Rows of the whole data's marginals that every leaf counts besides its own.
 LEAF_SMOOTHING = 1.0
 #: Rows that a sum counts besides its own, spread over its edges.
-SUM_SMOOTHING = 0.05
-#: Rows that k-means looks at in all regions together, and in each at least: where there are many
-#: regions it takes most of the time.
-_ALL_ROWS = 4_000_000
-_FEWEST_ROWS = 2000
+SUM_SMOOTHING = 0.5
 #: Statistics that are held at a time.
 _CHUNK = 2**24
 
 IntArray = npt.NDArray[np.int64]
 
 
-def from_clusters(circuit: Circuit, shape: Shape, seed: int) -> Circuit:
+def from_clusters(circuit: Circuit, shape: Shape, options: LeafOptions) -> Circuit:
     """The circuit with the parameters of clusters of `shape.data`; missing values are left out.
+
+    options: seed, context and variance_floor are used.
 
     Raises OptionError without data, or for groups with irregular edges.
     """
     if shape.data is None:
         raise OptionError("clusters need training data", where="start")
-    share = _ALL_ROWS // len(set(circuit.scopes))
-    regions = _Regions(shape.data, seed, max(_FEWEST_ROWS, min(MOST_ROWS, share)))
+    regions = _Regions(shape.data, options.seed, options.context)
     member = _members(circuit, regions)
     users: dict[str, list[tuple[int, LeafGroup | SumGroup]]] = {}  # tied groups count together
     for number, group in enumerate(circuit.groups):
@@ -54,6 +59,26 @@ def from_clusters(circuit: Circuit, shape: Shape, seed: int) -> Circuit:
     params = dict(circuit.params.items())
     for parameter, groups in users.items():
         params[parameter] = _fitted(circuit, groups, shape.data, member)
+    return with_floor(circuit.with_params(params), shape, options.variance_floor)
+
+
+def with_floor(circuit: Circuit, shape: Shape, floor: float) -> Circuit:
+    """Gaussian variances raised to at least `floor` times the mean variance of `shape.data`.
+
+    The pixels of a region are taken for independent given its cluster, which makes a circuit far
+    too sure of the one cluster that fits a new image best; wider leaves let it blend several. No
+    family's max_variance is exceeded.
+    """
+    if floor == 0 or shape.data is None:
+        return circuit
+    summary = shape.summary or summarise(shape.data, shape.supports)
+    least = float(summary.variance.mean()) * floor
+    params = dict(circuit.params.items())
+    for group in circuit.groups:
+        if isinstance(group, LeafGroup) and isinstance(group.family, Gaussian):
+            values = params[group.parameter].clone()
+            values[..., 1].clamp_(min=min(least, group.family.max_variance))
+            params[group.parameter] = values
     return circuit.with_params(params)
 
 
@@ -82,10 +107,11 @@ def _fitted(
 class _Regions:
     """Cluster numbers of the rows for each scope and number of units, found when asked for."""
 
-    def __init__(self, data: FloatArray, seed: int, most: int) -> None:
+    def __init__(self, data: FloatArray, seed: int, context: float) -> None:
         self.data = data
         self.seed = seed
-        self.most = most
+        self.context = context
+        self._whole: Points | None = None
         self._known: dict[tuple[Scope, int], IntArray] = {}
 
     def __call__(self, scope: Scope, units: int) -> IntArray:
@@ -99,23 +125,51 @@ class _Regions:
     def _clusters(self, scope: Scope, units: int) -> IntArray:
         if units == 1:
             return np.zeros(len(self.data), dtype=np.int64)
-        from sklearn.decomposition import PCA  # slow to import: only when asked for
-
-        columns = self.data[:, list(scope)]
-        missing = np.isnan(columns)
-        mean = np.where(missing, 0.0, columns).sum(0) / np.maximum((~missing).sum(0), 1)
-        points = np.where(missing, 0.0, columns - mean)
         generator = np.random.default_rng((self.seed, len(self._known)))
-        chosen = points
-        if len(points) > self.most:
-            chosen = points[generator.choice(len(points), self.most, replace=False)]
+        most = min(MOST_ROWS, max(ROWS_EACH * units, 10 * COMPONENTS))
+        points, some = self._points(self.data[:, list(scope)], most, generator)
+        units = min(units, different(points[some], generator))
+        points = _components(points, some, generator)
+        if self.context:
+            if self._whole is None:
+                whole = self._points(self.data, most, generator)
+                self._whole = _components(*whole, generator)
+            points = np.concatenate([points, self.context * _foreseen(points, self._whole)], 1)
         state = int(generator.integers(2**31 - 1))
-        if min(chosen.shape) > COMPONENTS:
-            reduce = PCA(COMPONENTS, svd_solver="randomized", random_state=state).fit(chosen)
-            chosen, points = reduce.transform(chosen), reduce.transform(points)
-        centres = k_means(chosen, units, generator, state=state)
+        centres = k_means(points[some], units, generator, state=state, quick=True)
         parts = np.array_split(points, -(-len(points) * units // _CHUNK))
         return np.concatenate([nearest(part, centres) for part in parts])
+
+    def _points(
+        self, columns: FloatArray, most: int, generator: np.random.Generator
+    ) -> tuple[Points, IntArray | slice]:
+        """Columns of mean 0, where a missing value is 0; and the rows that are looked at."""
+        missing = np.isnan(columns)
+        mean = np.where(missing, 0.0, columns).sum(0) / np.maximum((~missing).sum(0), 1)
+        points = np.where(missing, 0.0, columns - mean).astype(np.float32)
+        if len(points) <= most:
+            return points, slice(None)
+        return points, generator.choice(len(points), most, replace=False)
+
+
+def _components(points: Points, some: IntArray | slice, generator: np.random.Generator) -> Points:
+    """At most COMPONENTS principal components of the rows [N, d], found from some of them."""
+    chosen = points[some]
+    if min(chosen.shape) <= COMPONENTS:
+        return points
+    from sklearn.decomposition import PCA  # slow to import: only when asked for
+
+    state = int(generator.integers(2**31 - 1))
+    settings: dict[str, Any] = {"svd_solver": "randomized", "iterated_power": 1}  # typed as text
+    reduce = PCA(COMPONENTS, random_state=state, **settings)
+    return reduce.fit(chosen).transform(points)
+
+
+def _foreseen(points: Points, whole: Points) -> Points:
+    """What the region's points [N, d] say about the whole [N, c], by ridge regression: [N, c]."""
+    gram = points.T @ points
+    penalty = max(RIDGE * float(np.trace(gram)), 1e-12)
+    return points @ np.linalg.solve(gram + penalty * np.eye(len(gram)), points.T @ whole)
 
 
 def _members(circuit: Circuit, regions: _Regions) -> list[IntArray]:

@@ -140,7 +140,7 @@ def finished(
     units = [(top, index) for index in range(roots)]
     meta: dict[str, Json] = {"latents": [draft.groups[position].name for position in hidden]}
     circuit = Circuit(draft.groups, units, shape.variables, draft.params, meta)
-    return from_clusters(circuit, shape, options.seed) if options.start == "clusters" else circuit
+    return from_clusters(circuit, shape, options) if options.start == "clusters" else circuit
 
 
 def tree_size(regions: int, inner: int, units: int, roots: int, tied: bool) -> Size:

@@ -57,6 +57,22 @@ class LeafOptions(FamilyOptions):
         "variance of the data, as in Poon & Domingos; clusters: all parameters are those of "
         "k-means clusters of each region's data, often good without any training",
     )
+    context: float = option(
+        0.0,
+        help="clusters: how much rows of one cluster of a region should agree in what the region "
+        "says about the rest, beside agreeing in the region itself; 1 is good for completion",
+        minimum=0.0,
+        maximum=100.0,
+        advanced=True,
+    )
+    variance_floor: float = option(
+        0.0,
+        help="clusters: Gaussian variances are at least this many times the mean variance of the "
+        "data; from 1 on completions blend what many clusters say, at the price of likelihood",
+        minimum=0.0,
+        maximum=1e6,
+        advanced=True,
+    )
 
 
 def families_of(shape: Shape, options: FamilyOptions) -> tuple[LeafFamily, ...]:

@@ -144,7 +144,7 @@ def region_circuit(graph: RegionGraph, shape: Shape, options: RegionOptions) -> 
     draft.draw(generator)
     roots = [(top, index) for index in range(options.roots)]
     circuit = Circuit(draft.groups, roots, shape.variables, draft.params)
-    return from_clusters(circuit, shape, options.seed) if options.start == "clusters" else circuit
+    return from_clusters(circuit, shape, options) if options.start == "clusters" else circuit
 
 
 def add_regions(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,7 @@ from pccore.compile import compile_circuit
 from pccore.errors import DataError, OptionError
 from pccore.leaves.base import Support
 from pccore.queries import log_likelihood
-from pccore.structures import Shape, build_structure, shape_of
+from pccore.structures import Grid, Shape, build_structure, shape_of
 
 DIGITS = datasets.load("digits")
 
@@ -128,3 +130,59 @@ def test_mirror_images():
     np.testing.assert_array_equal(labels, np.concatenate([known, known]))
     with pytest.raises(DataError, match="only images"):
         datasets.load("parity+mirror")
+
+
+def test_a_floor_for_variances():
+    shape = shape_of(DIGITS)
+    options = {"units": 4, "leaf": "gaussian", "start": "clusters"}
+    plain = build_structure("pd", shape, options)
+    floored = build_structure("pd", shape, options | {"variance_floor": 0.5})
+    capped = build_structure("pd", shape, options | {"variance_floor": 1e3, "max_variance": 9.0})
+    floor = 0.5 * float(DIGITS.train.var(0).mean())
+    for group in plain.groups:
+        if group.kind == "leaf":
+            before, after = (c.params[group.parameter] for c in (plain, floored))
+            assert torch.equal(before[..., 0], after[..., 0])
+            torch.testing.assert_close(after[..., 1], before[..., 1].clamp(min=floor))
+            assert float(capped.params[group.parameter][..., 1].max()) == 9.0
+        elif group.kind == "sum":
+            assert torch.equal(plain.params[group.parameter], floored.params[group.parameter])
+
+
+def test_equal_rows_make_no_clusters_of_their_own():
+    rows = np.repeat(np.random.default_rng(0).random((5, 100)), 20, axis=0)
+    dataset = datasets.Dataset(
+        "few",
+        rows,
+        rows[:0],
+        rows[:0],
+        tuple(f"X{v}" for v in range(100)),
+        (Support("real"),) * 100,
+    )
+    circuit = build_structure(
+        "naive_bayes", shape_of(dataset), {"components": 9, "start": "clusters"}
+    )
+    assert np.isfinite(mean(circuit, rows))
+
+
+def test_context_tells_clusters_apart_by_what_they_say_about_the_rest():
+    # The first half is loud; only its quiet column decides what is in the other half.
+    generator = np.random.default_rng(0)
+    sign = generator.choice([-1.0, 1.0], (600, 1))
+    loud = 3.0 * generator.standard_normal((600, 3))
+    noise = 0.1 * generator.standard_normal((600, 4))
+    rows = np.concatenate([loud, sign, 5.0 * sign + noise], axis=1)
+    dataset = datasets.Dataset(
+        "halves", rows, rows[:0], rows[:0], tuple("abcdefgh"), (Support("real"),) * 8
+    )
+    shape = replace(shape_of(dataset), image=Grid(1, 8))
+    scores = [
+        mean(
+            build_structure(
+                "pd", shape, {"delta": [4], "units": 2, "start": "clusters", "context": context}
+            ),
+            rows,
+        )
+        for context in (0.0, 3.0)
+    ]
+    assert scores[1] > scores[0] + 1.0
