@@ -151,7 +151,10 @@ def _train(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ig
     parser.add_argument("--data", metavar="D")
     parser.add_argument("--method", metavar="M", help="see --list (default: em)")
     parser.add_argument("--list", action="store_true", help="list methods and their options")
-    parser.add_argument("--run", metavar="DIR", help="run directory (default: runs/TIME)")
+    # torchrun takes --run for an abbreviation of an option of its own.
+    parser.add_argument(
+        "--run", "--run-dir", metavar="DIR", help="run directory (default: runs/TIME)"
+    )
     parser.add_argument(
         "--resume", action="store_true", help="continue the run in DIR, or begin it there"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import io
 import os
 import signal
 import threading
@@ -41,6 +42,7 @@ from pccore.learn import (
     methods,
     prepare_run,
 )
+from pccore.learn.distributed import Peers, joined, launched
 from pccore.options import describe, parse_assignments, parse_options, to_dict
 from pccore.presets import Facts, Value, preset_options
 
@@ -56,20 +58,34 @@ def train(options: argparse.Namespace) -> int:
     if options.list:
         return _list(options)
     target = None if options.output is None else check_target(options.output)
-    if options.device is not None:
+    if options.device is not None and not launched():
         device_of(options.device)
-    run = RunDirectory(default_folder() if options.run is None else options.run)
-    progress = Progress()
-    if options.resume and run.exists():
-        dataset = _continue(run, options)
-        heading = f"resuming {run.path}"
-    else:
-        run, dataset = _begin(run, options)
-        seen = dataset if options.label is None else only(dataset, options.label)
-        heading = f"run {run.path}: {len(seen.train)} training rows"
-    watcher = Watcher(run, progress, heading)
+    with joined(options.device or "cpu") as peers:
+        return _train(options, target, peers)
+
+
+def _train(options: argparse.Namespace, target: Path | None, peers: Peers) -> int:
+    dataset: Dataset | None = None
+    heading, folder = "", ""
+    try:
+        if peers.leads:
+            asked = RunDirectory(default_folder() if options.run is None else options.run)
+            dataset, heading = _ready(asked, options)
+            folder = str(asked.path)
+    finally:
+        # The others wait here; they leave where there is nothing to do.
+        folder = peers.leaders_text(folder)
+    if not folder:
+        return 2
+    run = RunDirectory(folder)
+    watcher = Watcher(run, Progress(None if peers.leads else io.StringIO()), heading)
     with _polite_interrupts(watcher):
-        state = execute(run, resume=options.resume, listener=watcher.hear, data=dataset)
+        state = execute(
+            run, resume=options.resume, listener=watcher.hear, data=dataset, peers=peers
+        )
+    if not peers.leads:
+        return 130 if state == "stopped" else 0
+    progress = watcher.progress
     progress.clear()
     best = run.best()
     if state == "finished":
@@ -84,10 +100,19 @@ def train(options: argparse.Namespace) -> int:
     return 0
 
 
+def _ready(run: RunDirectory, options: argparse.Namespace) -> tuple[Dataset, str]:
+    """The data of a run that can be executed, and how it introduces itself."""
+    if options.resume and run.exists():
+        return _continue(run, options), f"resuming {run.path}"
+    dataset = _begin(run, options)
+    seen = dataset if options.label is None else only(dataset, options.label)
+    return dataset, f"run {run.path}: {len(seen.rows('train'))} training rows"
+
+
 # -- beginning and continuing --------------------------------------------------------------
 
 
-def _begin(run: RunDirectory, options: argparse.Namespace) -> tuple[RunDirectory, Dataset]:
+def _begin(run: RunDirectory, options: argparse.Namespace) -> Dataset:
     if options.resume and (options.model is None or options.data is None):
         raise RunError("holds no run to resume", where=str(run.path))
     model = required(options.model, "MODEL", "train")
@@ -96,7 +121,7 @@ def _begin(run: RunDirectory, options: argparse.Namespace) -> tuple[RunDirectory
     circuit = load_model(model)
     dataset = load(data)
     method_options, train_options = _options(method, options)
-    run = prepare_run(
+    prepare_run(
         run.path,
         circuit,
         dataset,
@@ -111,7 +136,7 @@ def _begin(run: RunDirectory, options: argparse.Namespace) -> tuple[RunDirectory
         title=options.title,
         label=options.label,
     )
-    return run, dataset
+    return dataset
 
 
 def _continue(run: RunDirectory, options: argparse.Namespace) -> Dataset:

@@ -12,11 +12,13 @@ from torch import Tensor
 
 from pccore.compile import Program
 from pccore.compile.tiling import in_tiles
-from pccore.datasets import check_support
+from pccore.datasets import Shards, check_support
 from pccore.errors import DataError
 from pccore.learn.base import Learner, method_named
+from pccore.learn.distributed import ALONE, Peers
 from pccore.learn.events import Epoch, Event, Finished, Reason, Step
 from pccore.learn.normalise import normalise
+from pccore.learn.rows import Rows
 from pccore.leaves.base import Support
 from pccore.options import option
 from pccore.params import Params
@@ -83,20 +85,23 @@ class Trainer:
     """Training state of one run; `events` runs it.
 
     program: changed in place, its weights normalised at once. train, valid: [N, V] with
-    NaN = missing; without validation data the training likelihood decides what is best.
+    NaN = missing; without validation data the training likelihood decides what is best. peers:
+    the processes that share the rows of every batch; all are given the same arguments.
     Raises DataError for data that does not fit.
     """
 
     def __init__(
         self,
         program: Program,
-        train: np.ndarray | Tensor,
-        valid: np.ndarray | Tensor | None = None,
+        train: np.ndarray | Tensor | Shards,
+        valid: np.ndarray | Tensor | Shards | None = None,
         method: str = "em",
         method_options: object = None,
         options: TrainOptions | None = None,
+        peers: Peers = ALONE,
     ) -> None:
         self.program = program
+        self.peers = peers
         self.options = options or TrainOptions()
         self.train = self._rows(train, "training")
         has_valid = valid is not None and len(valid) > 0
@@ -107,41 +112,49 @@ class Trainer:
         self.learner: Learner = chosen.make(
             program, len(self.train), chosen.options() if method_options is None else method_options
         )
+        self.learner.peers = peers
         self.progress = Progress()
         self.best_params: Params = program.params
 
-    def _rows(self, data: np.ndarray | Tensor, what: str) -> Tensor:
-        rows = data if isinstance(data, Tensor) else torch.tensor(data)
+    def _rows(self, data: np.ndarray | Tensor | Shards, what: str) -> Rows:
         width = len(self.program.circuit.variables)
-        if rows.ndim != 2 or rows.shape[1] != width:
+        if data.ndim != 2 or data.shape[1] != width:
             raise DataError(
-                f"the {what} data has the shape {list(rows.shape)}, not [rows, {width}]"
+                f"the {what} data has the shape {list(data.shape)}, not [rows, {width}]"
             )
-        if not len(rows):
+        if not len(data):
             raise DataError(f"the {what} data has no rows")
         circuit = self.program.circuit
         supports = [circuit.domains.get(v, Support("real")) for v in range(width)]
-        check_support(rows.numpy(force=True), supports, circuit.variables, f"the {what} data")
-        return rows.to(self.program.dtype)
+        values = data.numpy(force=True) if isinstance(data, Tensor) else data
+        check_support(values, supports, circuit.variables, f"the {what} data")
+        return Rows(data, self.program.dtype)
 
     def _batches(self, epoch: int) -> list[Tensor]:
-        """Row numbers of each batch. The order depends on seed and epoch only, so a resumed
-        run sees the same batches."""
+        """Row numbers of each batch, of all processes. The order depends on seed and epoch
+        only, so a resumed run sees the same batches."""
         count = len(self.train)
         if not self.learner.mini_batch:
-            step = self.program.tile_rows(TRAINING_TILE, training=True)
+            step = self.peers.size * self.program.tile_rows(TRAINING_TILE, training=True)
             return list(torch.arange(count).split(step))
         generator = torch.Generator().manual_seed(self.options.seed * 1_000_003 + epoch)
         order = torch.randperm(count, generator=generator)
         return list(order.split(self.options.batch_size))
 
-    def mean_log_likelihood(self, rows: Tensor) -> tuple[float, int]:
+    def mean_log_likelihood(self, rows: Rows | Tensor) -> tuple[float, int]:
         """Mean nats over the possible rows, and how many are impossible."""
-        values = torch.cat(list(in_tiles(self.program, rows, lambda x: self.program(x).cpu())))
-        values = values.double() - log_partition(self.program).double()
-        possible = ~torch.isinf(values)
-        mean = float(values[possible].mean()) if bool(possible.any()) else -float("inf")
-        return mean, int((~possible).sum())
+        rows = rows if isinstance(rows, Rows) else Rows(rows, self.program.dtype)
+        partition = log_partition(self.program).double()
+
+        def score(x: Tensor) -> tuple[float, int]:
+            values = self.program(x).cpu().double() - partition
+            possible = ~torch.isinf(values)
+            return float(values[possible].sum()), int(possible.sum())
+
+        mine = self.peers.span(len(rows))
+        scores = [s for block in rows.blocks(mine) for s in in_tiles(self.program, block, score)]
+        total, possible = self.peers.total(sum(s[0] for s in scores), sum(s[1] for s in scores))
+        return total / possible if possible else -float("inf"), len(rows) - int(possible)
 
     def events(self) -> Generator[Event, None, None]:
         """Run until the options say stop. Closing the generator stops between batches."""
@@ -162,7 +175,7 @@ class Trainer:
         total, impossible, seen, seconds = 0.0, 0, 0, 0.0
         for number, rows in enumerate(batches, 1):
             start = time.perf_counter()
-            result = self.learner.batch(self.train[rows])
+            result = self.learner.batch(self.train[self.peers.share(rows)])
             if number == len(batches):
                 self.learner.end_epoch()
             seconds += time.perf_counter() - start
