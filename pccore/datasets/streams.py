@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import mmap
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pccore.errors import DataError
 
 #: Bytes of pages that may be mapped before they are given back to the system.
-HELD = 2**25
+HELD = 2**23
 #: What the system maps around a row that is read.
 PAGES = 2**16
 
@@ -64,10 +64,10 @@ class Shards:
         return np.result_type(*(place.dtype for place in self._places))
 
     def __getitem__(self, rows: slice | NDArray[np.integer[Any]]) -> NDArray[np.float32]:
-        index = np.arange(len(self))[rows] if not isinstance(rows, slice) else None
-        if index is None:
-            assert isinstance(rows, slice)
+        if isinstance(rows, slice):
             index = np.arange(*rows.indices(len(self)))
+        else:
+            index = np.flatnonzero(rows) if rows.dtype == np.bool_ else np.asarray(rows)
         out = np.empty((len(index), self.shape[1]), dtype=np.float32)
         which = np.searchsorted(self._starts, index, side="right") - 1
         with np.errstate(over="ignore"):  # too large becomes inf, which the checks refuse
@@ -76,14 +76,23 @@ class Shards:
                 self._read(number, index[mine] - self._starts[number], mine, out)
         return out
 
+    def first(self, rows: int) -> Shards:
+        """The first of the rows, at most so many."""
+        kept: list[Place] = []
+        for place, start in zip(self._places, self._starts.tolist(), strict=False):
+            if start < rows:
+                kept.append(replace(place, rows=min(place.rows, rows - start)))
+        return Shards(kept)
+
     def _read(
         self, number: int, rows: NDArray[Any], targets: NDArray[Any], out: NDArray[np.float32]
     ) -> None:
         place, held = self._places[number], self._maps[number]
         array = np.frombuffer(held, place.dtype, place.rows * place.width, place.offset)
         array = array.reshape(place.rows, place.width)
-        # In pieces, so that no page is held long after it was read.
-        each = place.width * place.dtype.itemsize + PAGES
+        # A row by itself brings its surroundings along; rows in order share theirs.
+        apart = len(rows) > 1 and int(rows[-1]) - int(rows[0]) != len(rows) - 1
+        each = place.width * place.dtype.itemsize + (PAGES if apart else 0)
         step = max(1, HELD // each)
         for start in range(0, len(rows), step):
             part = slice(start, start + step)
@@ -91,11 +100,17 @@ class Shards:
             self._touched += each * len(rows[part])
             if self._touched > HELD:
                 self._touched = 0
-                for one in self._maps:
-                    one.madvise(mmap.MADV_DONTNEED)
+                _give_back(self._maps)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Shards, (self._places,)
+
+
+def _give_back(maps: Sequence[mmap.mmap]) -> None:
+    """Let the system have the pages of the maps: they are read again when they are needed."""
+    if hasattr(mmap, "MADV_DONTNEED"):  # elsewhere the system decides by itself
+        for one in maps:
+            one.madvise(mmap.MADV_DONTNEED)
 
 
 def _mapped(place: Place) -> mmap.mmap:

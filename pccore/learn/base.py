@@ -131,6 +131,8 @@ class Expectation:
 
     def _each(self, x: Tensor, pass_: Callable[[Tensor], Tensor]) -> BatchResult:
         """Tile by tile; pass_ gives the log-values of the root."""
+        if not len(x):  # the share of a batch smaller than the number of processes
+            return BatchResult(0.0, 0, 0)
 
         def learn_from(tile: Tensor) -> tuple[float, int]:
             values = pass_(tile)

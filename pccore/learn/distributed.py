@@ -101,9 +101,8 @@ def _together() -> Generator[None, None, None]:
         yield
     except RuntimeError as error:  # torch has no narrower one for gloo
         raise RunError(
-            "a process of this run was lost: "
-            f"{str(error).splitlines()[0][-120:] if str(error) else type(error).__name__}",
-            hint="every finished epoch is saved; start it again with --resume",
+            "a process of this run was lost, the others have stopped",
+            hint="what was finished is saved; start it again with --resume",
         ) from error
 
 
