@@ -70,7 +70,7 @@ def make_parser() -> Parser:
     common(parser, False)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for declare in (
-        _models, _build, _train, _mixture, _eval, _query, _complete, _classify, _tools,
+        _models, _build, _train, _runs, _mixture, _eval, _query, _complete, _classify, _tools,
     ):  # fmt: skip
         declare(commands)
     return parser
@@ -165,6 +165,27 @@ def _train(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ig
     settings(parser)
     computing(parser, None)
     output(parser)
+
+
+def _runs(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ignore[reportPrivateUsage]
+    parser = command(commands, "runs", "overview:runs", "what was trained, side by side")
+    parser.add_argument(
+        "folders", metavar="DIR", nargs="*", help="runs, or folders of them (default: runs)"
+    )
+    parser.add_argument(
+        "--where",
+        action="append",
+        default=[],
+        metavar="CONDITION",
+        help='only runs such as "method=em", "step<0.1", "state!=failed", repeatable',
+    )
+    parser.add_argument(
+        "--diff", action="store_true", help="the settings in which they differ, a run a column"
+    )
+    parser.add_argument("--csv", metavar="FILE", help="write results and all settings")
+    parser.add_argument(
+        "--tensorboard", metavar="FOLDER", help="write curves and settings for TensorBoard"
+    )
 
 
 def _mixture(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ignore[reportPrivateUsage]

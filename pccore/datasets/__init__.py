@@ -16,6 +16,7 @@ __all__ = [
     "Dataset",
     "DatasetInfo",
     "ImageShape",
+    "Shards",
     "Split",
     "check_columns",
     "check_support",

@@ -22,7 +22,7 @@ from pccore.errors import DataError, PCError, RunError
 from pccore.graph import Circuit
 from pccore.learn.base import method_named
 from pccore.learn.directory import Command, RunConfig, RunDirectory, State, Status
-from pccore.learn.distributed import ALONE, Peers
+from pccore.learn.distributed import ALONE, Peers, launched
 from pccore.learn.events import Epoch, Event, Finished, Paused, Resumed, Step, to_dict
 from pccore.learn.look import Looks, look
 from pccore.learn.trainer import Snapshot, Trainer, TrainOptions
@@ -79,6 +79,7 @@ def prepare_run(
             "numpy": np.__version__,
             "python": platform.python_version(),
             "machine": platform.machine(),
+            **({"processes": os.environ["WORLD_SIZE"]} if launched() else {}),
         },
     )
     return RunDirectory.create(path, config, circuit)

@@ -163,7 +163,9 @@ def test_bad_files_are_named(tmp_path: Path, table: np.ndarray) -> None:
     refused("train-1.npy: rows of shape")
     np.save(bad, np.asfortranarray(table))
     refused("ascontiguousarray")
-    np.save(bad, table.astype(object), allow_pickle=True)
+    with bad.open("wb") as stream:
+        head = {"descr": "|O", "fortran_order": False, "shape": (1, 4)}
+        np.lib.format.write_array_header_1_0(stream, head)
     refused("pickled")
     np.save(bad, np.full((3, 4), np.inf, dtype=np.float32))
     refused("the value inf")
