@@ -12,7 +12,7 @@ import streamlit as st
 
 from pc_workbench import controls, errors, jobs, runs, state
 from pc_workbench.jobs import JobView
-from pc_workbench.views import commands, sizes
+from pc_workbench.views import commands
 from pccore.errors import OptionError, PCError
 from pccore.learn import RunConfig, RunDirectory
 from pccore.learn.directory import METRICS, STATUS
@@ -160,5 +160,5 @@ def _side_by_side(summaries: Sequence[RunSummary], names: Mapping[str, str]) -> 
 
 def _cell(value: Setting) -> str:
     if isinstance(value, float):
-        return sizes.nats(value) if abs(value) >= 100 else f"{value:.6g}"
+        return f"{value:.6g}".replace("-", "−", 1)
     return "–" if value is None else str(value)

@@ -24,7 +24,7 @@ from pccore.learn.base import method_named
 from pccore.learn.directory import Command, RunConfig, RunDirectory, State, Status
 from pccore.learn.distributed import ALONE, Peers, launched
 from pccore.learn.events import Epoch, Event, Finished, Paused, Resumed, Step, to_dict
-from pccore.learn.look import Looks, look
+from pccore.learn.look import ROWS, Looks, look
 from pccore.learn.trainer import Snapshot, Trainer, TrainOptions
 from pccore.options import parse_options
 from pccore.options import to_dict as options_to_dict
@@ -263,7 +263,7 @@ class _Execution:
                 # The state is saved: the program is free to show what the run has come to.
                 trainer.program.load(trainer.best_params)
                 epoch = event.best_epoch
-            self.run.write_look(look(trainer.program, rows, epoch, self.image))
+            self.run.write_look(look(trainer.program, rows[:ROWS], epoch, self.image))
         self.looks.took(time.monotonic() - start)
 
     def _save(self) -> None:

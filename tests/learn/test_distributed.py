@@ -20,13 +20,13 @@ from pccore.compile import compile_circuit
 from pccore.datasets import load
 from pccore.files import save_model
 from pccore.graph import Circuit
-from pccore.learn import Epoch, RunDirectory, Trainer, TrainOptions
+from pccore.learn import Epoch, RunDirectory, Trainer, TrainOptions, methods
 from pccore.learn.distributed import ALONE, Peers
 from pccore.leaves.base import Support
 from pccore.structures import build_structure
 from pccore.structures.base import Shape, shape_of
 
-METHODS = ("em", "online-em", "hard-em", "adam", "gradient")
+METHODS = tuple(sorted(methods()))
 OPTIONS = TrainOptions(epochs=3, batch_size=10, patience=0)
 
 #: Trains by every method and leaves the parameters and scores of the first process.
