@@ -37,8 +37,9 @@ ASKS = (
 
 _EPILOG = """\
 MODEL is a model file (.pc.json, .pc.safetensors) or the name of a sample model. D is the name
-of a dataset or a path (.npz, .csv, NAME.train.data, a folder of images or of train*.npy); names are
-also looked up in the folder PCCORE_DATA. Exit status: 0 done, 1 a negative answer, 2 bad usage or input.
+of a dataset or a path (.npz, .csv, NAME.train.data, a folder of images or of train*.npy); names
+are also looked up in the folder PCCORE_DATA. Exit status: 0 done, 1 a negative answer, 2 bad
+usage or input.
 
   pccore build rat --data digits --set depth=4 -o digits.pc.safetensors
   pccore train digits.pc.safetensors --data digits --method em -o trained.pc.safetensors
