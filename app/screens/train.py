@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 from pc_workbench import controls, errors, jobs, navigate, runs, session, state, store
-from pc_workbench.screens import train_classes, train_run
+from pc_workbench.screens import train_classes, train_compare, train_run
 from pc_workbench.views import commands
 from pccore.errors import NotFoundError, OptionError, PCError
 from pccore.learn import Method, TrainOptions, method_named, methods
@@ -56,7 +56,7 @@ def page() -> None:
     with errors.boundary():
         own, common = _parsed(method) if ready else (None, None)
         train_classes.show(method.name, own, common)
-        train_run.earlier()
+        train_compare.show()
 
 
 def _method() -> Method:

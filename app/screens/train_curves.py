@@ -8,7 +8,7 @@ import streamlit as st
 
 from pc_workbench import errors, jobs, runs, state
 from pc_workbench.components import live_chart
-from pc_workbench.views import curves
+from pc_workbench.views import curve_picture, curves
 from pc_workbench.views.curves import Story
 from pccore.errors import PCError
 
@@ -57,7 +57,7 @@ def chart(story: Story, running: bool) -> None:
     """The curves."""
     axis = state.get().axis
     live_chart(
-        [*curves.series(story, axis), *curves.overlay(_others(), axis)],
+        [*curves.series(story, axis), *curves.overlay(_stories_beside(), axis)],
         key="pcw_train_chart",
         x_label=curves.AXES[axis],
         y_label="log-likelihood (nats per row)",
@@ -68,7 +68,7 @@ def chart(story: Story, running: bool) -> None:
     )
 
 
-def _others() -> list[tuple[str, Story]]:
+def _stories_beside() -> list[tuple[str, Story]]:
     """Names and stories of the runs beside; one that is gone is left out."""
     registry = jobs.registry()
     found: list[tuple[str, Story]] = []
@@ -82,13 +82,25 @@ def _others() -> list[tuple[str, Story]]:
 
 
 def numbers(run: str, story: Story) -> None:
-    """The epochs as a table and as a file."""
+    """The epochs as a table and as files."""
     with st.expander("Numbers"):
         st.dataframe(curves.rows(story), hide_index=True, height=240)
-        st.download_button(
-            "Download CSV",
-            curves.to_csv(story),
-            f"{errors.short(run)}.csv",
-            "text/csv",
-            on_click="ignore",
-        )
+        name = errors.short(run)
+        with st.container(horizontal=True):
+            st.download_button(
+                "Download CSV", curves.to_csv(story), f"{name}.csv", "text/csv", on_click="ignore"
+            )
+            st.download_button(
+                "Curves as SVG", _picture(run, story), f"{name}.svg", "image/svg+xml",
+                on_click="ignore", help="With the runs that they are compared with",
+            )  # fmt: skip
+
+
+def _picture(run: str, story: Story) -> str:
+    axis = state.get().axis
+    try:
+        title = runs.label(jobs.registry().directory(run).config())
+    except PCError:
+        title = run
+    series = [*curves.series(story, axis), *curves.overlay(_stories_beside(), axis)]
+    return curve_picture.to_svg(series, title, curves.AXES[axis], "log-likelihood (nats per row)")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,7 +18,6 @@ from pccore.errors import PCError
 TICK = 0.5  # seconds between looks at a run that goes on
 SLOW_TICK = 3.0  # while it is paused: somebody else may resume it
 _DONE = "pcw_train_done"
-_RUNS = "pcw_runs"
 COLOURS: Mapping[str, Any] = {
     "failed": "red",
     "interrupted": "orange",
@@ -156,37 +153,3 @@ def _use(run: str) -> None:
         st.session_state[_DONE] = f"**{errors.plain(title)}** is the current model."
     except PCError as error:
         st.toast(errors.sentence(error))
-
-
-def earlier() -> None:
-    """All runs of this server's folder, also those of the command line."""
-    found = jobs.registry().runs()
-    if not found:
-        return
-    st.subheader("Runs")
-    table = [
-        {
-            "model": config.title or config.model,
-            "data": config.data,
-            "method": config.method,
-            "state": view.state,
-            "epoch": f"{view.status.epoch} of {view.status.epochs}",
-            "last seen": time.strftime("%d %b %H:%M", time.localtime(view.status.heartbeat)),
-        }
-        for config, view in found
-    ]
-    st.dataframe(
-        table,
-        hide_index=True,
-        key=_RUNS,
-        on_select=functools.partial(_picked, [view.id for _, view in found]),
-        selection_mode="single-row",
-        height=min(320, 40 + 35 * len(table)),
-    )
-
-
-def _picked(runs: list[str]) -> None:
-    """Show the run whose row was chosen. Only a click may: rows move when a run is added."""
-    rows = st.session_state[_RUNS]["selection"]["rows"]
-    if rows and rows[0] < len(runs):
-        state.update(run=runs[rows[0]])

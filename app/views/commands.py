@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pccore.learn import RunConfig, TrainOptions, method_named
@@ -106,6 +106,20 @@ def rerun(config: RunConfig) -> Code:
     options = changed(method_named(config.method).options, config.method_options)
     shared = changed(TrainOptions, config.train_options)
     return train(config.model, config.data, config.method, options, shared, config.label)
+
+
+def runs(folder: str, conditions: Sequence[str]) -> Code:
+    """(Python, command) that list runs and write them down."""
+    given = [one.strip() for one in conditions]
+    python = (
+        "from pathlib import Path\n\n"
+        "from pccore.learn.overview import differences, matching, summaries, to_csv\n\n"
+        f"runs = matching(summaries({folder!r}), {given!r})\n"
+        "print(differences(runs))\n"
+        "Path('runs.csv').write_text(to_csv(runs))\n"
+    )
+    words = ["pccore", "runs", folder, *(w for one in given for w in ("--where", one))]
+    return python, shlex.join([*words, "--diff", "--csv", "runs.csv"])
 
 
 def _text(value: object) -> str:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from pccore.cli.output import Progress, emit, pairs, table
-from pccore.cli.support import compiled, device_of, dtype_of, rows_for
+from pccore.cli.support import all_rows_for, compiled, device_of, dtype_of
 from pccore.errors import EvidenceError, OptionError
 from pccore.evidence import parse_evidence
 from pccore.files import load_model
@@ -53,21 +53,22 @@ def evaluate(options: argparse.Namespace) -> int:
     """Mean log-likelihood of the rows of a split."""
     device_of(options.device)
     circuit = load_model(options.model)
-    _, where, rows = rows_for(circuit, options.data, options.limit)
+    _, where, rows = all_rows_for(circuit, options.data, options.limit)
     progress = Progress()
     start = time.perf_counter()
     value, alive = _scorer(circuit, options)
     everything = torch.full((1, len(circuit.variables)), torch.nan)
     log_z = value(everything).double()
     values: list[Tensor] = []
+    observed = 0
     for first in range(0, len(rows), CHUNK):
         chunk = torch.from_numpy(np.array(rows[first : first + CHUNK]))
+        observed += int((~torch.isnan(chunk)).sum())
         values.append(value(chunk).double() - log_z)
         progress.update(f"{first + len(chunk)}/{len(rows)} rows")
     progress.clear()
     seconds = time.perf_counter() - start
     scores = torch.cat(values)
-    observed = int((~np.isnan(rows)).sum())
     bits = -float(scores.sum()) / (observed * math.log(2)) if observed else math.nan
     payload: dict[str, Any] = {
         "log_likelihood": float(scores.mean()),

@@ -47,7 +47,7 @@ def _one(options: argparse.Namespace) -> int:
             ("name", dataset.name),
             ("description", dataset.description),
             ("variables", listing(dataset.variables)),
-            *((split, f"{len(dataset.split(split))} rows") for split in SPLITS),
+            *((split, f"{len(dataset.rows(split))} rows") for split in SPLITS),
             ("supports", payload["supports"]),
             ("missing", f"{payload['missing']:.2%}"),
             ("image", payload["image"] or "no"),

@@ -37,8 +37,9 @@ ASKS = (
 
 _EPILOG = """\
 MODEL is a model file (.pc.json, .pc.safetensors) or the name of a sample model. D is the name
-of a dataset or a path (.npz, .csv, NAME.train.data, a folder of images); names are also looked
-up in the folder PCCORE_DATA. Exit status: 0 done, 1 a negative answer, 2 bad usage or input.
+of a dataset or a path (.npz, .csv, NAME.train.data, a folder of images or of train*.npy); names
+are also looked up in the folder PCCORE_DATA. Exit status: 0 done, 1 a negative answer, 2 bad
+usage or input.
 
   pccore build rat --data digits --set depth=4 -o digits.pc.safetensors
   pccore train digits.pc.safetensors --data digits --method em -o trained.pc.safetensors
@@ -70,8 +71,8 @@ def make_parser() -> Parser:
     common(parser, False)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for declare in (
-        _models, _build, _tune, _train, _mixture, _distil, _eval, _query, _complete, _classify,
-        _tools,
+        _models, _build, _tune, _train, _runs, _mixture, _distil, _eval, _query, _complete,
+        _classify, _tools,
     ):  # fmt: skip
         declare(commands)
     return parser
@@ -257,7 +258,10 @@ def _train(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ig
     parser.add_argument("--data", metavar="D")
     parser.add_argument("--method", metavar="M", help="see --list (default: em)")
     parser.add_argument("--list", action="store_true", help="list methods and their options")
-    parser.add_argument("--run", metavar="DIR", help="run directory (default: runs/TIME)")
+    # torchrun takes --run for an abbreviation of an option of its own.
+    parser.add_argument(
+        "--run", "--run-dir", metavar="DIR", help="run directory (default: runs/TIME)"
+    )
     parser.add_argument(
         "--resume", action="store_true", help="continue the run in DIR, or begin it there"
     )
@@ -276,6 +280,27 @@ def _train(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ig
     settings(parser)
     computing(parser, None)
     output(parser)
+
+
+def _runs(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ignore[reportPrivateUsage]
+    parser = command(commands, "runs", "overview:runs", "what was trained, side by side")
+    parser.add_argument(
+        "folders", metavar="DIR", nargs="*", help="runs, or folders of them (default: runs)"
+    )
+    parser.add_argument(
+        "--where",
+        action="append",
+        default=[],
+        metavar="CONDITION",
+        help='only runs such as "method=em", "step<0.1", "state!=failed", repeatable',
+    )
+    parser.add_argument(
+        "--diff", action="store_true", help="the settings in which they differ, a run a column"
+    )
+    parser.add_argument("--csv", metavar="FILE", help="write results and all settings")
+    parser.add_argument(
+        "--tensorboard", metavar="FOLDER", help="write curves and settings for TensorBoard"
+    )
 
 
 def _mixture(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ignore[reportPrivateUsage]

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from pccore.compile import Program, compile_circuit
-from pccore.datasets import Dataset, check_columns, check_support, load, parse_reference
+from pccore.datasets import Dataset, Shards, check_columns, check_support, load, parse_reference
 from pccore.datasets.base import Array
 from pccore.errors import DataError, FileError, OptionError
 from pccore.files import writable
@@ -24,6 +24,18 @@ from pccore.structures import Structure
 
 
 def rows_for(circuit: Circuit, reference: str, limit: int | None) -> tuple[Dataset, str, Array]:
+    """The same as `all_rows_for`, in memory. Raises DataError where they are too many for it."""
+    dataset, where, rows = all_rows_for(circuit, reference, limit)
+    if isinstance(rows, Shards):
+        if limit is None:
+            raise DataError("these rows do not fit into memory", where=where, hint="say --limit N")
+        rows = rows[:limit]
+    return dataset, where, rows
+
+
+def all_rows_for(
+    circuit: Circuit, reference: str, limit: int | None
+) -> tuple[Dataset, str, Array | Shards]:
     """(dataset, "name:split", rows) of a reference such as "digits:test", fit for the circuit.
 
     Without a split the test rows are meant. Raises DataError where there are none, or columns
@@ -34,7 +46,9 @@ def rows_for(circuit: Circuit, reference: str, limit: int | None) -> tuple[Datas
     split = split or "test"
     where = f"{dataset.name}:{split}"
     check_columns(dataset, len(circuit.variables), where=where)
-    rows = dataset.split(split)[:limit]
+    rows = dataset.rows(split)
+    if limit is not None:
+        rows = rows.first(limit) if isinstance(rows, Shards) else rows[:limit]
     if not len(rows):
         raise DataError("this split has no rows", where=where)
     check_support(rows, domains(circuit), circuit.variables, where)

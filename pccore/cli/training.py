@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import io
 import os
 import signal
 import threading
@@ -41,6 +42,7 @@ from pccore.learn import (
     methods,
     prepare_run,
 )
+from pccore.learn.distributed import Peers, joined, launched
 from pccore.options import describe, parse_assignments, parse_options, to_dict
 from pccore.presets import Facts, Value, preset_options
 from pccore.structures import redrawn, summarise
@@ -57,13 +59,27 @@ def train(options: argparse.Namespace) -> int:
     if options.list:
         return _list(options)
     target = None if options.output is None else check_target(options.output)
-    if options.device is not None:
+    if options.device is not None and not launched():
         device_of(options.device)
+    if options.restarts > 1 and launched():
+        raise OptionError("--restarts is for one process", hint="start them one by one")
+    with joined(options.device or "cpu") as peers:
+        return _train(options, target, peers)
+
+
+def _train(options: argparse.Namespace, target: Path | None, peers: Peers) -> int:
     folder = default_folder() if options.run is None else Path(options.run)
-    outcomes = [_one_run(folder, options)] if options.restarts == 1 else _restarts(folder, options)
+    if options.restarts == 1:
+        outcomes = [_one_run(folder, options, peers)]
+    else:
+        outcomes = _restarts(folder, options, peers)
     kept = outcomes[-1]
+    if kept is None:
+        return 2  # the process that leads has said why
+    if not peers.leads:
+        return 130 if kept.state == "stopped" else 0
     if kept.state == "finished":
-        kept = max(outcomes, key=lambda outcome: outcome.score)
+        kept = max((o for o in outcomes if o is not None), key=lambda outcome: outcome.score)
         best = kept.run.best()
         if best is None:
             raise RunError(
@@ -71,7 +87,7 @@ def train(options: argparse.Namespace) -> int:
             )
         if target is not None:
             save_model(best, target)
-    _report(options, kept, outcomes)
+    _report(options, kept, [o for o in outcomes if o is not None])
     if kept.state == "stopped":
         again = "" if options.restarts == 1 else f" --restarts {options.restarts} MODEL --data D"
         Progress().say(f"stopped; continue with: pccore train --resume --run {folder}{again}")
@@ -81,7 +97,7 @@ def train(options: argparse.Namespace) -> int:
 
 @dataclass(frozen=True)
 class _Outcome:
-    """How a run has ended. facts: what is reported of it."""
+    """How a run has ended. facts: what is reported of it; nothing in processes that follow."""
 
     run: RunDirectory
     state: str
@@ -94,42 +110,60 @@ class _Outcome:
         return -float("inf") if score is None else float(score)
 
 
-def _one_run(path: Path, options: argparse.Namespace, restart: int = 0) -> _Outcome:
-    """Begin or continue one run."""
-    run = RunDirectory(path)
-    progress = Progress()
-    if options.resume and run.exists():
-        dataset = _continue(run, options)
-        heading = f"resuming {run.path}"
-    else:
-        run, dataset = _begin(run, options, restart)
-        seen = dataset if options.label is None else only(dataset, options.label)
-        heading = f"run {run.path}: {len(seen.train)} training rows"
-    watcher = Watcher(run, progress, heading)
+def _one_run(
+    path: Path, options: argparse.Namespace, peers: Peers, restart: int = 0
+) -> _Outcome | None:
+    """Begin or continue one run; None in processes whose leader could not."""
+    dataset: Dataset | None = None
+    heading, folder = "", ""
+    try:
+        if peers.leads:
+            asked = RunDirectory(path)
+            dataset, heading = _ready(asked, options, restart)
+            folder = str(asked.path)
+    finally:
+        # The others wait here; they leave where there is nothing to do.
+        folder = peers.leaders_text(folder)
+    if not folder:
+        return None
+    run = RunDirectory(folder)
+    watcher = Watcher(run, Progress(None if peers.leads else io.StringIO()), heading)
     with _polite_interrupts(watcher):
-        state = execute(run, resume=options.resume, listener=watcher.hear, data=dataset)
-    progress.clear()
+        state = execute(
+            run, resume=options.resume, listener=watcher.hear, data=dataset, peers=peers
+        )
+    if not peers.leads:
+        return _Outcome(run, state, {})
+    watcher.progress.clear()
     return _Outcome(run, state, _facts(run, watcher, state))
 
 
-def _restarts(folder: Path, options: argparse.Namespace) -> list[_Outcome]:
+def _restarts(folder: Path, options: argparse.Namespace, peers: Peers) -> list[_Outcome | None]:
     """Runs in folder/00, folder/01 ...: the model as it is, then other random parameters."""
     if RunDirectory(folder).exists():
         raise RunError("holds a single run", where=str(folder), hint="another --run")
-    outcomes: list[_Outcome] = []
+    outcomes: list[_Outcome | None] = []
     for restart in range(options.restarts):
-        outcomes.append(_one_run(folder / f"{restart:02d}", options, restart))
-        if outcomes[-1].state == "stopped":
+        found = _one_run(folder / f"{restart:02d}", options, peers, restart)
+        outcomes.append(found)
+        if found is None or found.state == "stopped":
             break
     return outcomes
+
+
+def _ready(run: RunDirectory, options: argparse.Namespace, restart: int) -> tuple[Dataset, str]:
+    """The data of a run that can be executed, and how it introduces itself."""
+    if options.resume and run.exists():
+        return _continue(run, options), f"resuming {run.path}"
+    dataset = _begin(run, options, restart)
+    seen = dataset if options.label is None else only(dataset, options.label)
+    return dataset, f"run {run.path}: {len(seen.rows('train'))} training rows"
 
 
 # -- beginning and continuing --------------------------------------------------------------
 
 
-def _begin(
-    run: RunDirectory, options: argparse.Namespace, restart: int
-) -> tuple[RunDirectory, Dataset]:
+def _begin(run: RunDirectory, options: argparse.Namespace, restart: int) -> Dataset:
     if options.resume and (options.model is None or options.data is None):
         raise RunError("holds no run to resume", where=str(run.path))
     model = required(options.model, "MODEL", "train")
@@ -142,7 +176,7 @@ def _begin(
         circuit = redrawn(circuit, restart, summarise(dataset.train, dataset.supports))
         seed = (train_options.seed + restart) % 2**31
         train_options = dataclasses.replace(train_options, seed=seed)
-    run = prepare_run(
+    prepare_run(
         run.path,
         circuit,
         dataset,
@@ -157,7 +191,7 @@ def _begin(
         title=options.title,
         label=options.label,
     )
-    return run, dataset
+    return dataset
 
 
 def _continue(run: RunDirectory, options: argparse.Namespace) -> Dataset:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pccore.datasets.base import SPLITS, Dataset, ImageShape, Split
 from pccore.datasets.resolve import DatasetInfo, load, names, parse_reference
+from pccore.datasets.streams import Shards
 from pccore.datasets.supports import check_columns, check_support, guess_supports
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Dataset",
     "DatasetInfo",
     "ImageShape",
+    "Shards",
     "Split",
     "check_columns",
     "check_support",

@@ -22,6 +22,8 @@ def mirrored(dataset: Dataset) -> Dataset:
     shape = dataset.image
     if shape is None:
         raise DataError("only images can be mirrored", where=dataset.name)
+    if dataset.streams:
+        raise DataError("data in files larger than memory are not mirrored", where=dataset.name)
     rows = dataset.train.reshape(-1, shape.height, shape.width, shape.channels)
     train = np.concatenate([dataset.train, rows[:, :, ::-1].reshape(dataset.train.shape)])
     labels: Mapping[Split, Labels | None] = dataset.labels

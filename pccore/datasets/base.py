@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from pccore.datasets.streams import Shards
 from pccore.datasets.supports import check_support, describe_supports
 from pccore.errors import DataError
 from pccore.leaves.base import Support
@@ -57,6 +58,10 @@ def _no_categories() -> Mapping[str, tuple[str, ...]]:
     return {}
 
 
+def _no_streams() -> Mapping[Split, Shards]:
+    return {}
+
+
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Rows of data in three splits; immutable, its arrays are read-only.
@@ -66,6 +71,8 @@ class Dataset:
     image: set where a row is an image. labels: per split int64 [N], or None where unknown;
     never a column of the data. label_names: what label k means. categories: for a column that
     held words, the word of each code, by the name of the variable. source: the file, for messages.
+    streams: splits larger than memory; of these train, valid and test are rows from all over them,
+    enough to start from and to look at, and `rows` gives all, which training and scoring use.
 
     Raises DataError where the parts do not fit together or a value is infinite.
     """
@@ -82,6 +89,7 @@ class Dataset:
     label_names: tuple[str, ...] = ()
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=_no_categories)
     source: str = ""
+    streams: Mapping[Split, Shards] = field(default_factory=_no_streams)
 
     def __post_init__(self) -> None:
         where = self.source or self.name
@@ -92,6 +100,7 @@ class Dataset:
         for split in SPLITS:
             check_support(self.split(split), self.supports, self.variables, f"{where}, {split}")
         put("labels", MappingProxyType({s: self._checked_labels(s, where) for s in SPLITS}))
+        put("streams", MappingProxyType(dict(self.streams)))
         put("categories", MappingProxyType(dict(self.categories)))
 
     def _check_shapes(self, where: str) -> None:
@@ -146,6 +155,11 @@ class Dataset:
         rows: Array = getattr(self, name)
         return rows
 
+    def rows(self, name: str) -> Array | Shards:
+        """All rows of a split, [N, V], perhaps in their files. Raises DataError as `split`."""
+        rows = self.split(name)
+        return next((stream for split, stream in self.streams.items() if split == name), rows)
+
     def fingerprint(self) -> str:
         """A sha256 (64 hex digits) of the content: values, names, supports, image and labels.
 
@@ -161,7 +175,7 @@ class Dataset:
         ]
         digest.update(json.dumps(heading).encode())
         for split in SPLITS:
-            rows = self.split(split)
+            rows = self.rows(split)
             digest.update(json.dumps([split, list(rows.shape)]).encode())
             for block in row_blocks(rows):
                 # One bit pattern for zero and one for missing.
@@ -174,15 +188,15 @@ class Dataset:
 
     def summary(self) -> dict[str, Any]:
         """The facts worth listing, as JSON values."""
-        cells = sum(self.split(s).size for s in SPLITS)
+        cells = sum(self.rows(s).size for s in SPLITS)
         missing = sum(
-            int(np.isnan(block).sum()) for s in SPLITS for block in row_blocks(self.split(s))
+            int(np.isnan(block).sum()) for s in SPLITS for block in row_blocks(self.rows(s))
         )
         return {
             "name": self.name,
             "description": self.description,
             "variables": self.num_variables,
-            **{split: len(self.split(split)) for split in SPLITS},
+            **{split: len(self.rows(split)) for split in SPLITS},
             "supports": describe_supports(self.supports),
             "missing": missing / cells,
             "image": None if self.image is None else str(self.image),
@@ -200,6 +214,7 @@ class Dataset:
                 self.label_names,
                 dict(self.categories),
                 self.source,
+                dict(self.streams),
             ),
         )
 
@@ -223,7 +238,7 @@ def default_names(count: int) -> tuple[str, ...]:
     return tuple(f"X{i}" for i in range(count))
 
 
-def row_blocks(x: NDArray[Any], elements: int = 2**20) -> Iterator[NDArray[Any]]:
+def row_blocks(x: NDArray[Any] | Shards, elements: int = 2**20) -> Iterator[NDArray[Any]]:
     """Slices of rows with about `elements` values each, so that temporary arrays stay small."""
     step = max(1, elements // max(1, int(np.prod(x.shape[1:]))))
     for start in range(0, len(x), step):

@@ -28,7 +28,8 @@ _MAX_BYTES = 4 * MAX_ELEMENTS
 _MAX_HEADER = 10_000
 _WHOLE = ("x", "X", "data")
 _WHOLE_LABELS = ("y", "Y", "labels")
-_BROKEN = (
+#: What reading a file that is not what it seems may raise.
+BROKEN = (
     zipfile.BadZipFile,
     zlib.error,
     struct.error,
@@ -74,13 +75,13 @@ def headers(path: Path) -> dict[str, Header]:
             for member in members:
                 key = member.filename.removesuffix(".npy")
                 with archive.open(member) as stream:
-                    found[key] = _header(stream, member.file_size, f"{path.name}, {key}")
+                    found[key] = read_header(stream, member.file_size, f"{path.name}, {key}")
             return found
     except DataError:
         raise
     except FileNotFoundError as error:
         raise DataError("the file does not exist", where=path.name) from error
-    except _BROKEN as error:
+    except BROKEN as error:
         raise _broken(path, error) from error
 
 
@@ -91,13 +92,13 @@ def read(path: Path, key: str) -> NDArray[Any]:
         with zipfile.ZipFile(path) as archive:
             member = archive.getinfo(f"{key}.npy")
             with archive.open(member) as stream:
-                header = _header(stream, member.file_size, where)
+                header = read_header(stream, member.file_size, where)
                 size = math.prod(header.shape) * header.dtype.itemsize
                 values = stream.read(size)
                 stream.read(1)  # the checksum is compared at the end of the member
     except DataError:
         raise
-    except _BROKEN as error:
+    except BROKEN as error:
         raise _broken(path, error) from error
     if len(values) != size:
         raise DataError(
@@ -162,8 +163,11 @@ def _check_data(header: Header, where: str) -> None:
         raise DataError(f"shape {shape} has no axis of 1 or 3 colour channels", where=where)
 
 
-def _header(stream: IO[bytes], announced: int, where: str) -> Header:
-    """Read a .npy header and hold it against the size of the member. Raises DataError."""
+def read_header(stream: IO[bytes], announced: int, where: str, bounded: bool = True) -> Header:
+    """Read a .npy header and hold it against the size of the member. Raises DataError.
+
+    bounded: the values are going to be in memory.
+    """
     version = np.lib.format.read_magic(stream)
     readers = {
         (1, 0): np.lib.format.read_array_header_1_0,
@@ -178,7 +182,8 @@ def _header(stream: IO[bytes], announced: int, where: str) -> Header:
         raise DataError(f"shape {shape} is impossible", where=where)
     size = math.prod(shape) * dtype.itemsize
     # A shape with a zero has no values, but numpy refuses it where the other sides are too long.
-    if size > _MAX_BYTES or math.prod(shape) > MAX_ELEMENTS or max(shape, default=0) > MAX_ELEMENTS:
+    largest = max(math.prod(shape), *shape, 0)
+    if bounded and (size > _MAX_BYTES or largest > MAX_ELEMENTS):
         raise DataError(f"shape {shape} is larger than the limit of 2 GiB", where=where)
     if stream.tell() + size != announced:
         raise DataError(

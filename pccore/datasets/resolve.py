@@ -9,6 +9,7 @@ without the ending (`nltcs`), or by its path below that folder (`debd/nltcs`, `d
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -16,25 +17,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pccore.datasets import assemble, images, npz, tabular
+from pccore.datasets import assemble, images, npz, shards, tabular
 from pccore.datasets.augment import MIRROR, mirrored
 from pccore.datasets.base import SPLITS, Bundled, Dataset, Split
 from pccore.discovery import instances_in
 from pccore.errors import DataError, NotFoundError
 
-Kind = Literal["npz", "csv", "debd", "images"]
+Kind = Literal["npz", "csv", "debd", "images", "shards"]
 
 ENVIRONMENT = "PCCORE_DATA"
 _DEPTH = 4
 _MAX_ENTRIES = 20_000
 _DEBD = re.compile(r"(.+)\.(?:train|ts|valid|test)\.data")
-_READERS: Mapping[Kind, Callable[[Path], assemble.Parts]] = {
+_READERS: Mapping[str, Callable[[Path], assemble.Parts]] = {
     "npz": assemble.from_npz,
     "csv": assemble.from_csv,
     "debd": assemble.from_debd,
     "images": assemble.from_images,
 }
-_KINDS: tuple[Kind, ...] = ("npz", "debd", "csv", "images")  # what is taken of equal names
+#: What is taken of equal names.
+_KINDS: tuple[Kind, ...] = ("npz", "debd", "csv", "images", "shards")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,8 @@ def load(
     found = _at_path(name) or _below(name, _root(root))
     if found is None:
         raise _not_found(name, _root(root))
+    if found.kind == "shards":
+        return shards.read(found.path, valid=valid, limit=limit)
     return assemble.assemble(_READERS[found.kind](found.path), valid=valid, limit=limit)
 
 
@@ -146,7 +150,8 @@ def _at_path(text: str) -> Found | None:
     plain_name = path.name == text  # such a folder may lie here by chance: look further
     if found is None and not plain_name:
         raise DataError(
-            "this is no dataset: neither .npz, .csv or .train.data nor a folder of images",
+            "this is no dataset: neither .npz, .csv or .train.data nor a folder of images or "
+            ".npy files",
             where=path.name,
         )
     return found
@@ -162,6 +167,8 @@ def _detect(path: Path) -> Found | None:
             )
         if prefixes:
             return Found("debd", path / prefixes[0])
+        if shards.is_shard_folder(path):
+            return Found("shards", path)
         return Found("images", path) if images.is_image_folder(path) else None
     match = _DEBD.fullmatch(path.name)
     if match:
@@ -216,6 +223,8 @@ def _scan(root: Path) -> list[Found]:
                         continue
                     if images.is_image_folder(path):
                         found.add(Found("images", path))
+                    elif shards.is_shard_folder(path):
+                        found.add(Found("shards", path))
                     else:
                         below.append(path)
                 elif (item := _detect(path)) is not None:
@@ -233,6 +242,7 @@ def _info(name: str, item: Found) -> DatasetInfo:
         "csv": f"{item.path.name}",
         "debd": f"{item.path.name}.train.data and its kin",
         "images": "a folder of images",
+        "shards": "files read a batch at a time",
     }[item.kind]
     try:
         if item.kind == "npz":
@@ -240,13 +250,14 @@ def _info(name: str, item: Found) -> DatasetInfo:
             layout = npz.layout(found, item.path.name)
             shapes = [found[key].shape for key in layout.data.values()]
             rows = sum(shape[0] for shape in shapes)
-            columns = 1
-            for side in shapes[0][1:]:
-                columns *= side
+            columns = math.prod(shapes[0][1:])
             sides = "x".join(str(side) for side in shapes[0][1:])
             described = f"images of {sides}" if len(shapes[0]) > 2 else "table"
         elif item.kind == "csv":
             columns = tabular.csv_columns(item.path)
+        elif item.kind == "shards":
+            rows, shape = shards.rows_of(item.path)
+            columns = math.prod(shape)
         elif item.kind == "images":
             rows = images.count_images(item.path)
     except (DataError, OSError) as error:

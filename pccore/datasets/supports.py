@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pccore.datasets.streams import Shards
 from pccore.errors import DataError
 from pccore.leaves.base import Support
 
@@ -25,7 +26,7 @@ class _Table(Protocol):
     def num_variables(self) -> int: ...
 
 
-def guess_supports(*parts: NDArray[Any]) -> tuple[Support, ...]:
+def guess_supports(*parts: NDArray[Any] | Shards) -> tuple[Support, ...]:
     """One support per column that covers all values of all parts ([N, V] each, NaN = missing).
 
     Only 0 and 1: finite with 2 states; integers 0..C-1 with C <= 257: finite with C states;
@@ -56,14 +57,14 @@ def guess_supports(*parts: NDArray[Any]) -> tuple[Support, ...]:
 
 
 def check_columns(
-    data: _Table | NDArray[Any], variables: int | Sequence[str], where: str = "data"
+    data: _Table | NDArray[Any] | Shards, variables: int | Sequence[str], where: str = "data"
 ) -> None:
     """Raise DataError unless the data have a column for each variable of a circuit.
 
     data: a Dataset or an array [N, V] or [V]. variables: their names, or how many.
     """
     expected = variables if isinstance(variables, int) else len(variables)
-    if isinstance(data, np.ndarray):
+    if isinstance(data, np.ndarray | Shards):
         if data.ndim not in (1, 2):
             raise DataError(f"an array of {data.ndim} dimensions is no table", where=where)
         columns = int(data.shape[-1])
@@ -76,7 +77,7 @@ def check_columns(
 
 
 def check_support(
-    x: NDArray[Any],
+    x: NDArray[Any] | Shards,
     supports: Sequence[Support],
     names: Sequence[str] | None = None,
     where: str = "data",
@@ -85,7 +86,7 @@ def check_support(
 
     x: [N, V] or [V]; NaN (missing) passes. The message gives row (from 0), column and value.
     """
-    table = x.reshape(1, -1) if x.ndim == 1 else x
+    table = x.reshape(1, -1) if isinstance(x, np.ndarray) and x.ndim == 1 else x
     check_columns(table, len(supports), where)
     discrete = np.array([s.kind != "real" for s in supports])
     top = np.array([np.inf if s.states is None else s.states - 1 for s in supports])

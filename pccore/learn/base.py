@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -19,6 +19,7 @@ from pccore.compile.tabulate import Tables, states_for, tables_for
 from pccore.compile.tiling import in_tiles
 from pccore.discovery import instances_in
 from pccore.errors import NotFoundError
+from pccore.learn.distributed import ALONE, Peers
 from pccore.params import Params
 
 #: Rows that are scored node by node, where making the tables would take longer.
@@ -45,10 +46,24 @@ class Learner(ABC):
         self.program = program
         self.rows = rows
         self.expect = Expectation(program)
+        #: Processes that learn from other rows of the same batches.
+        self.peers: Peers = ALONE
 
     @abstractmethod
     def batch(self, x: Tensor) -> BatchResult:
-        """Learn from rows x [B, V]."""
+        """Learn from rows x [B, V], this process's part of a batch; the result is of all of it."""
+
+    def gather(self, result: BatchResult, statistics: Sequence[Tensor] = ()) -> BatchResult:
+        """The result of the whole batch; what others counted is added to the statistics, one for
+        each bank."""
+        if self.peers.size == 1:
+            return result
+        learning = zip(self.program.banks, statistics, strict=False)
+        self.peers.add([counts for bank, counts in learning if bank.trainable])
+        total, rows, impossible = self.peers.total(
+            result.log_likelihood, result.rows, result.impossible
+        )
+        return BatchResult(total, int(rows), int(impossible))
 
     def end_epoch(self) -> None:  # noqa: B027 - most learners have nothing to do here
         """Called when every row has been seen once."""
@@ -157,6 +172,8 @@ class Expectation:
     ) -> BatchResult:
         """Tile by tile; pass_ gives the log-values of the root. sized: what the tiles have to
         suit, if not the program."""
+        if not len(x):  # the share of a batch smaller than the number of processes
+            return BatchResult(0.0, 0, 0)
 
         def learn_from(tile: Tensor) -> tuple[float, int]:
             values = pass_(tile)

@@ -87,7 +87,7 @@ class FullEM(Learner):
         if self._recent > MOST_COUNTS:
             self._set_aside()
             self._recent = len(x)
-        return self.expect(x, self._statistics)
+        return self.gather(self.expect(x, self._statistics))
 
     def _set_aside(self) -> None:
         """Add the counts to the float64 totals before small ones get lost in large ones."""
@@ -104,6 +104,7 @@ class FullEM(Learner):
             for total, statistics in zip(self._totals, self._statistics, strict=True):
                 statistics.copy_(total)
             self._totals = []
+        self.gather(BatchResult(0.0, 0, 0), self._statistics)
         o = self.options
         for bank, statistics in zip(self.program.banks, self._statistics, strict=True):
             if bank.trainable:
@@ -126,9 +127,9 @@ class OnlineEM(Learner):
         """E-step on the batch and a step towards its M-step."""
         for statistics in self._statistics:
             statistics.zero_()
-        result = self.expect(x, self._statistics)
+        result = self.gather(self.expect(x, self._statistics), self._statistics)
         # The batch stands for the whole data, so that the prior weighs the same as in full EM.
-        scale = self.rows / max(1, len(x))
+        scale = self.rows / max(1, result.rows)
         o = self.options
         for bank, statistics in zip(self.program.banks, self._statistics, strict=True):
             if bank.trainable:

@@ -48,13 +48,13 @@ class AdamLearner(Learner):
         """One Adam step on the mean negative log-likelihood of the batch."""
         for statistics in self._statistics:
             statistics.zero_()
-        result = self.expect(x, self._statistics)
+        result = self.gather(self.expect(x, self._statistics), self._statistics)
         self._optimiser.zero_grad(set_to_none=True)
         banks = self.program.banks
         for n, raw in zip(self._banks, self._raw, strict=True):
             counts = banks[n].counts(self._statistics[n])
             expected = banks[n].expected_log(banks[n].constrain(raw), counts)
-            (-expected / max(1, len(x))).backward()  # pyright: ignore[reportUnknownMemberType]
+            (-expected / max(1, result.rows)).backward()  # pyright: ignore[reportUnknownMemberType]
         self._optimiser.step()
         with torch.no_grad():
             for n, raw in zip(self._banks, self._raw, strict=True):

@@ -75,6 +75,7 @@ class HardEM(Learner):
         for statistics in self._statistics:
             statistics.zero_()
         result = self.expect.hard(x, self._statistics, self.options.up)
+        result = self.gather(result, self._statistics)
         for bank, counts, statistics in zip(
             self.program.banks, self._counts, self._statistics, strict=True
         ):

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from pccore.compile import Program
 from pccore.compile.banks import Bank, LeafBank
+from pccore.errors import OptionError
 from pccore.generated import Generated, Network
 from pccore.learn.base import BatchResult, Learner, Method
 from pccore.learn.gradient import adam_state, restore_adam
@@ -70,6 +71,8 @@ class HyperLearner(Learner):
 
     def __init__(self, program: Program, rows: int, options: HyperOptions) -> None:
         super().__init__(program, rows)
+        if any(bank.frozen for bank in program.banks):
+            raise OptionError("a network generates all weights, none can stay as they are")
         circuit = program.circuit
         if not isinstance(circuit.params, Generated):
             circuit = circuit.with_params(program.params)
@@ -130,7 +133,7 @@ class HyperLearner(Learner):
         """One Adam step on the mean negative log-likelihood of the batch."""
         for statistics in self._statistics:
             statistics.zero_()
-        result = self.expect(x, self._statistics)
+        result = self.gather(self.expect(x, self._statistics), self._statistics)
         self._optimiser.zero_grad(set_to_none=True)
         outputs = Network.of(self._learned).logits().reshape(-1)
         loss = outputs.new_zeros(())
@@ -138,7 +141,7 @@ class HyperLearner(Learner):
             bank = self.program.banks[n]
             counts = bank.counts(self._statistics[n])
             loss = loss - bank.expected_log(bank.constrain(self._raw(n, outputs)), counts)
-        (loss / max(1, len(x))).backward()  # pyright: ignore[reportUnknownMemberType]
+        (loss / max(1, result.rows)).backward()  # pyright: ignore[reportUnknownMemberType]
         self._optimiser.step()
         self._write()
         return result

@@ -111,6 +111,8 @@ def divide(dataset: Dataset, components: int, seed: int = 0) -> list[Dataset]:
     """
     if components == 1:
         return [dataset]
+    if dataset.streams:
+        raise DataError("clusters need rows that fit into memory", where=dataset.name)
     clusters = Clusters.fit(dataset.train, dataset.supports, components, seed, restarts=ATTEMPTS)
     train, valid = clusters.assign(dataset.train), clusters.assign(dataset.valid)
     parts: list[Dataset] = []

@@ -56,24 +56,32 @@ class ProjectedGradient(Learner):
 
         Weights of 0 in mixing and scalar sums have none: they stay 0.
         """
-        result, own = self._gradients(x, max(1, len(x)))
+        result, own = self._gradients(x)
         if self.options.weights == "simplex":
             return result, own
         everything = x.new_full((1, x.shape[1]), torch.nan)
-        whole, shared = self._gradients(everything, 1)
+        whole, shared = self._gradients(everything, divided=False)
         # Impossible rows teach nothing, so Z must not be divided out for them either.
         possible = result.rows - result.impossible
-        share = possible / max(1, len(x))
+        share = possible / max(1, result.rows)
         total = result.log_likelihood - possible * whole.log_likelihood
         return BatchResult(total, result.rows, result.impossible), [
             a if a is None or b is None else a - share * b for a, b in zip(own, shared, strict=True)
         ]
 
-    def _gradients(self, x: Tensor, rows: int) -> tuple[BatchResult, list[Tensor | None]]:
-        """d mean log S / d weights, and / d unconstrained leaf parameters; None: does not learn."""
+    def _gradients(
+        self, x: Tensor, divided: bool = True
+    ) -> tuple[BatchResult, list[Tensor | None]]:
+        """d mean log S / d weights, and / d unconstrained leaf parameters; None: does not learn.
+
+        divided: x is this process's part of the rows, or else all of them.
+        """
         for statistics in self._statistics:
             statistics.zero_()
         result = self.expect(x, self._statistics)
+        if divided:
+            result = self.gather(result, self._statistics)
+        rows = max(1, result.rows)
         found: list[Tensor | None] = []
         for bank, statistics in zip(self.program.banks, self._statistics, strict=True):
             if not bank.trainable:

@@ -21,9 +21,10 @@ from pccore.datasets.labels import only
 from pccore.errors import DataError, OptionError, PCError, RunError
 from pccore.graph import Circuit
 from pccore.learn.base import method_named
-from pccore.learn.directory import RunConfig, RunDirectory, State, Status
+from pccore.learn.directory import Command, RunConfig, RunDirectory, State, Status
+from pccore.learn.distributed import ALONE, Peers, launched
 from pccore.learn.events import Epoch, Event, Finished, Paused, Resumed, Step, to_dict
-from pccore.learn.look import Looks, look
+from pccore.learn.look import ROWS, Looks, look
 from pccore.learn.trainer import Snapshot, Trainer, TrainOptions
 from pccore.options import parse_options
 from pccore.options import to_dict as options_to_dict
@@ -32,6 +33,8 @@ from pccore.queries import require
 #: Seconds between checkpoints, status updates and looks at the control file.
 CHECKPOINT_EVERY = 5.0
 STATUS_EVERY = 0.25
+#: As numbers, which processes can tell each other.
+COMMANDS: tuple[Command, ...] = ("run", "pause", "stop")
 
 
 def prepare_run(
@@ -82,6 +85,7 @@ def prepare_run(
             "numpy": np.__version__,
             "python": platform.python_version(),
             "machine": platform.machine(),
+            **({"processes": os.environ["WORLD_SIZE"]} if launched() else {}),
         },
     )
     return RunDirectory.create(path, config, circuit)
@@ -98,7 +102,7 @@ def check_trainable(circuit: Circuit, dataset: Dataset) -> None:
         raise DataError(f"no leaf of the circuit mentions variable {name}", where=dataset.name)
     supports = [circuit.domain(v) for v in range(len(circuit.variables))]
     for split in ("train", "valid"):
-        check_support(dataset.split(split), supports, dataset.variables, f"{dataset.name}:{split}")
+        check_support(dataset.rows(split), supports, dataset.variables, f"{dataset.name}:{split}")
 
 
 def execute(
@@ -107,25 +111,85 @@ def execute(
     resume: bool = False,
     listener: Callable[[Event], None] | None = None,
     data: Dataset | None = None,
+    peers: Peers = ALONE,
 ) -> State:
     """Train until the options, a stop request or an error end it; returns the final state.
 
     With resume the last checkpoint is continued; on the CPU the result equals the
     uninterrupted run bit for bit. A stop keeps every finished epoch, a killed process loses
     those of the last CHECKPOINT_EVERY seconds. listener sees every event. Errors of the
-    package are written to the status and raised again.
+    package are written to the status and raised again. peers: the processes that train together,
+    each of which calls this; one of them writes.
 
     Raises RunError if another process (or thread) is at work in the directory, if it has
-    already run, or if it cannot be read or written.
+    already run, if it cannot be read or written, or if one of the peers is lost.
     """
+    if not peers.leads:
+        return _follow(run, resume, listener, data, peers)
     with run.locked():
-        return _Execution(run, listener).execute(resume, data)
+        return _Execution(run, listener, peers).execute(resume, data)
+
+
+def _follow(
+    run: RunDirectory,
+    resume: bool,
+    listener: Callable[[Event], None] | None,
+    data: Dataset | None,
+    peers: Peers,
+) -> State:
+    """Train beside the process that writes, and do what that one is told."""
+    trainer = _trainer(run, resume, data, peers)[0]
+    for event in trainer.events():
+        if listener is not None:
+            listener(event)
+        word = COMMANDS[peers.leaders(0)]
+        while word == "pause":
+            word = COMMANDS[peers.leaders(0)]
+        if word == "stop":
+            return "stopped"
+    return "finished"
+
+
+def _trainer(
+    run: RunDirectory, resume: bool, data: Dataset | None, peers: Peers
+) -> tuple[Trainer, bool, Dataset]:
+    """The trainer of a run, whether it continues a checkpoint, and all the data."""
+    config = run.config()
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    checkpoint = run.read_checkpoint()
+    if checkpoint is not None and not resume:
+        raise RunError("has already run", where=str(run.path), hint="use --resume")
+    dataset = data or load(config.data)
+    if config.data_fingerprint and dataset.fingerprint() != config.data_fingerprint:
+        raise RunError(
+            f"the data {config.data} has changed since the run began", where=str(run.path)
+        )
+    seen = dataset if config.label is None else only(dataset, config.label)
+    device = config.device if peers.size == 1 else peers.device
+    trainer = Trainer(
+        compile_circuit(
+            run.initial(), device, memory=config.memory, frozen=frozenset(config.frozen)
+        ),
+        seen.rows("train"),
+        seen.rows("valid"),
+        config.method,
+        parse_options(method_named(config.method).options, config.method_options),
+        parse_options(TrainOptions, config.train_options),
+        peers,
+    )
+    if checkpoint is not None:
+        trainer.restore(*checkpoint)
+    return trainer, checkpoint is not None, dataset
 
 
 class _Execution:
-    def __init__(self, run: RunDirectory, listener: Callable[[Event], None] | None) -> None:
+    def __init__(
+        self, run: RunDirectory, listener: Callable[[Event], None] | None, peers: Peers
+    ) -> None:
         self.run = run
         self.listener = listener
+        self.peers = peers
         self.last_status = 0.0
         self.last_checkpoint = time.monotonic()
         #: The state after the last finished epoch, until it is written.
@@ -137,10 +201,7 @@ class _Execution:
 
     def execute(self, resume: bool, data: Dataset | None) -> State:
         try:
-            config = self.run.config()
-            if config.threads:
-                torch.set_num_threads(config.threads)
-            trainer = self._trainer(config, resume, data)
+            trainer = self._begin(resume, data)
             self._report("running", epochs=trainer.options.epochs, message="")
             return self._pull(trainer)
         except Exception as error:
@@ -150,35 +211,12 @@ class _Execution:
                 self._report("failed", message=message)
             raise
 
-    def _trainer(self, config: RunConfig, resume: bool, data: Dataset | None) -> Trainer:
-        checkpoint = self.run.read_checkpoint()
-        if checkpoint is not None and not resume:
-            raise RunError("has already run", where=str(self.run.path), hint="use --resume")
-        dataset = data or load(config.data)
+    def _begin(self, resume: bool, data: Dataset | None) -> Trainer:
+        trainer, continues, dataset = _trainer(self.run, resume, data, self.peers)
         self.image = dataset.image
-        if config.data_fingerprint and dataset.fingerprint() != config.data_fingerprint:
-            raise RunError(
-                f"the data {config.data} has changed since the run began", where=str(self.run.path)
-            )
-        if config.label is not None:
-            dataset = only(dataset, config.label)
-        program = compile_circuit(
-            self.run.initial(), config.device, memory=config.memory, frozen=frozenset(config.frozen)
-        )
-        method = method_named(config.method)
-        trainer = Trainer(
-            program,
-            dataset.train,
-            dataset.valid,
-            config.method,
-            parse_options(method.options, config.method_options),
-            parse_options(TrainOptions, config.train_options),
-        )
-        if checkpoint is not None:
-            trainer.restore(*checkpoint)
         # Without a checkpoint the run starts over, and so do its metrics.
-        self.run.keep_metrics_until(trainer.progress.epoch if checkpoint else -1)
-        if checkpoint is not None and trainer.stop_reason() is None:
+        self.run.keep_metrics_until(trainer.progress.epoch if continues else -1)
+        if continues and trainer.stop_reason() is None:
             self.run.append(to_dict(Resumed(trainer.progress.epoch)))
         self.run.request("run")
         return trainer
@@ -233,7 +271,7 @@ class _Execution:
                 # The state is saved: the program is free to show what the run has come to.
                 trainer.program.load(trainer.best_params)
                 epoch = event.best_epoch
-            self.run.write_look(look(trainer.program, rows, epoch, self.image))
+            self.run.write_look(look(trainer.program, rows[:ROWS], epoch, self.image))
         self.looks.took(time.monotonic() - start)
 
     def _save(self) -> None:
@@ -245,7 +283,7 @@ class _Execution:
 
     def _obey(self, epoch: int) -> str:
         """Read the control file, waiting here while the run is paused after this epoch."""
-        command = self.run.requested()
+        command = self._command()
         paused = command == "pause"
         if paused:
             self._save()
@@ -253,10 +291,14 @@ class _Execution:
         while command == "pause":
             self._report("paused", throttle=self.status.state == "paused")
             time.sleep(0.05)
-            command = self.run.requested()
+            command = self._command()
         if paused and command == "run":
             self.run.append(to_dict(Resumed(epoch)))
         return command
+
+    def _command(self) -> Command:
+        """What the user wants now; the peers hear it, too."""
+        return COMMANDS[self.peers.leaders(COMMANDS.index(self.run.requested()))]
 
     def _report(
         self, state: State, step: Step | None = None, throttle: bool = False, **changes: Any

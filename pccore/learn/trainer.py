@@ -11,11 +11,13 @@ import torch
 from torch import Tensor
 
 from pccore.compile import Program
-from pccore.datasets import check_support
+from pccore.datasets import Shards, check_support
 from pccore.errors import DataError
 from pccore.learn.base import Learner, method_named
+from pccore.learn.distributed import ALONE, Peers
 from pccore.learn.events import Epoch, Event, Finished, Reason, Step
 from pccore.learn.normalise import normalise
+from pccore.learn.rows import Rows
 from pccore.leaves.base import Support
 from pccore.options import option
 from pccore.params import Params
@@ -82,20 +84,23 @@ class Trainer:
     """Training state of one run; `events` runs it.
 
     program: changed in place, its weights normalised at once. train, valid: [N, V] with
-    NaN = missing; without validation data the training likelihood decides what is best.
+    NaN = missing; without validation data the training likelihood decides what is best. peers:
+    the processes that share the rows of every batch; all are given the same arguments.
     Raises DataError for data that does not fit.
     """
 
     def __init__(
         self,
         program: Program,
-        train: np.ndarray | Tensor,
-        valid: np.ndarray | Tensor | None = None,
+        train: np.ndarray | Tensor | Shards,
+        valid: np.ndarray | Tensor | Shards | None = None,
         method: str = "em",
         method_options: object = None,
         options: TrainOptions | None = None,
+        peers: Peers = ALONE,
     ) -> None:
         self.program = program
+        self.peers = peers
         self.options = options or TrainOptions()
         self.train = self._rows(train, "training")
         has_valid = valid is not None and len(valid) > 0
@@ -106,29 +111,30 @@ class Trainer:
         self.learner: Learner = chosen.make(
             program, len(self.train), chosen.options() if method_options is None else method_options
         )
+        self.learner.peers = peers
         self.progress = Progress()
         self.best_params: Params = self.learner.params()
 
-    def _rows(self, data: np.ndarray | Tensor, what: str) -> Tensor:
-        rows = data if isinstance(data, Tensor) else torch.tensor(data)
+    def _rows(self, data: np.ndarray | Tensor | Shards, what: str) -> Rows:
         width = len(self.program.circuit.variables)
-        if rows.ndim != 2 or rows.shape[1] != width:
+        if data.ndim != 2 or data.shape[1] != width:
             raise DataError(
-                f"the {what} data has the shape {list(rows.shape)}, not [rows, {width}]"
+                f"the {what} data has the shape {list(data.shape)}, not [rows, {width}]"
             )
-        if not len(rows):
+        if not len(data):
             raise DataError(f"the {what} data has no rows")
         circuit = self.program.circuit
         supports = [circuit.domains.get(v, Support("real")) for v in range(width)]
-        check_support(rows.numpy(force=True), supports, circuit.variables, f"the {what} data")
-        return rows.to(self.program.dtype)
+        values = data.numpy(force=True) if isinstance(data, Tensor) else data
+        check_support(values, supports, circuit.variables, f"the {what} data")
+        return Rows(data, self.program.dtype)
 
     def _batches(self, epoch: int) -> list[Tensor]:
-        """Row numbers of each batch, at most batch_size. The order depends on seed and epoch only,
-        so a resumed run sees the same batches."""
+        """Row numbers of each batch, of all processes, at most batch_size. The order depends on
+        seed and epoch only, so a resumed run sees the same batches."""
         count = len(self.train)
         if not self.learner.mini_batch:
-            step = self.program.tile_rows(TRAINING_TILE, training=True)
+            step = self.peers.size * self.program.tile_rows(TRAINING_TILE, training=True)
             return list(torch.arange(count).split(step))
         generator = torch.Generator().manual_seed(self.options.seed * 1_000_003 + epoch)
         order = torch.randperm(count, generator=generator)
@@ -136,13 +142,18 @@ class Trainer:
         # a last one of a few rows would undo much of what the others have found.
         return list(order.tensor_split(-(-count // self.options.batch_size)))
 
-    def mean_log_likelihood(self, rows: Tensor) -> tuple[float, int]:
+    def mean_log_likelihood(self, rows: Rows | Tensor) -> tuple[float, int]:
         """Mean nats over the possible rows, and how many are impossible."""
-        values = self.learner.expect.values(rows)
-        values = values.double() - log_partition(self.program).double()
-        possible = ~torch.isinf(values)
-        mean = float(values[possible].mean()) if bool(possible.any()) else -float("inf")
-        return mean, int((~possible).sum())
+        rows = rows if isinstance(rows, Rows) else Rows(rows, self.program.dtype)
+        partition = log_partition(self.program).double()
+        total, possible = 0.0, 0
+        for block in rows.blocks(self.peers.span(len(rows))):
+            values = self.learner.expect.values(block).double() - partition
+            finite = values[~torch.isinf(values)]
+            total += float(finite.sum())
+            possible += len(finite)
+        total, count = self.peers.total(total, possible)
+        return total / count if count else -float("inf"), len(rows) - int(count)
 
     def events(self) -> Generator[Event, None, None]:
         """Run until the options say stop. Closing the generator stops between batches."""
@@ -163,7 +174,7 @@ class Trainer:
         total, impossible, seen, seconds = 0.0, 0, 0, 0.0
         for number, rows in enumerate(batches, 1):
             start = time.perf_counter()
-            result = self.learner.batch(self.train[rows])
+            result = self.learner.batch(self.train[self.peers.share(rows)])
             if number == len(batches):
                 self.learner.end_epoch()
             seconds += time.perf_counter() - start

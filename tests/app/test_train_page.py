@@ -215,3 +215,30 @@ def test_a_reloaded_page_keeps_the_classes_alive():
     assert at.run().text[0].value == "False"
     at.query_params["classes"] = "r-0123~r-4567"
     assert at.run().text[0].value == "True"
+
+
+def test_runs_stand_side_by_side_and_are_filtered():
+    model = small_model("parity")
+    at = show(model=model, dataset="parity", learner="em", training="epochs:2")
+    first = trained(at)
+    at.selectbox(key="pcw_widget_learner").select("hard-em").run()
+    second = trained(at)
+
+    def listed(found: AppTest) -> list[str]:
+        return next(list(d.value["run"]) for d in found.dataframe if "run" in d.value)
+
+    assert sorted(listed(at)) == sorted([first, second])
+    apart = next(d.value for d in at.dataframe if "setting" in d.value)
+    assert {"method", "smoothing", "best log likelihood"} <= set(apart["setting"])
+    at.text_input(key="pcw_runs_filter").set_value("method=em, epochs<3").run()
+    clean(at)
+    assert listed(at) == [first]
+    command = next(c.value for c in at.code if c.value.startswith("pccore runs"))
+    words = shlex.split(command)
+    assert words[words.index("--where") + 1 :: 2][:1] == ["method=em"]
+    at.text_input(key="pcw_runs_filter").set_value("state=failed").run()
+    assert any("No run meets" in one.value for one in at.info)
+    for wrong in ("nothing", "<b>=1"):
+        at.text_input(key="pcw_runs_filter").set_value(wrong).run()
+        assert not at.exception and len(at.error) == 1 and "<b>" not in at.error[0].value
+        assert len(listed(at)) == 2

@@ -262,3 +262,21 @@ def test_an_error_is_placed_beside_the_option_it_names():
     assert controls.concerns(OptionError("too deep", where="depth"), "depth")
     assert controls.concerns(OptionError("option 'units' must be"), "units")
     assert not controls.concerns(OptionError("too deep", where="depth"), "units")
+
+
+def test_curves_as_a_picture_for_papers():
+    from xml.etree import ElementTree
+
+    from pc_workbench.views import curve_picture
+
+    story = curves.merge(Story(), [epoch(0, -900, None), *(epoch(n, -9 / n, -8) for n in (1, 2))])
+    series = [*curves.series(story), *curves.overlay([("<b>other</b>", story)])]
+    root = ElementTree.fromstring(curve_picture.to_svg(series, "a & b", "epoch", "nats"))
+    texts = [one.text for one in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"a & b", "training", "validation", "<b>other</b>", "epoch", "nats"} <= set(texts)
+    paths = [p.get("d") for p in root.iter("{http://www.w3.org/2000/svg}path")]
+    assert any(path and path.startswith("M") and path.count("L") == 2 for path in paths)
+    # A gap is no line, and nothing at all is still a picture.
+    assert all("nan" not in (path or "") for path in paths)
+    for nothing in ([], [{"name": "x", "x": [0.0], "y": [float("nan")]}]):
+        ElementTree.fromstring(curve_picture.to_svg(nothing, "", "epoch", "nats"))
