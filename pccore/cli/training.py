@@ -6,17 +6,13 @@ import argparse
 import dataclasses
 import io
 import os
-import signal
-import threading
 import time
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
-from pccore.cli.output import Progress, duration, emit, pairs, table
+from pccore.cli.output import Progress, emit, pairs, table
 from pccore.cli.support import (
     catalogue_entry,
     catalogue_lines,
@@ -26,16 +22,13 @@ from pccore.cli.support import (
     option_rows,
     required,
 )
+from pccore.cli.watching import Watcher, polite_interrupts
 from pccore.datasets import Dataset, load, parse_reference
 from pccore.datasets.labels import only
 from pccore.errors import OptionError, RunError
 from pccore.files import load_model, save_model
 from pccore.learn import (
-    Epoch,
-    Event,
-    Finished,
     RunDirectory,
-    Step,
     TrainOptions,
     execute,
     method_named,
@@ -128,7 +121,7 @@ def _one_run(
         return None
     run = RunDirectory(folder)
     watcher = Watcher(run, Progress(None if peers.leads else io.StringIO()), heading)
-    with _polite_interrupts(watcher):
+    with polite_interrupts(watcher):
         state = execute(
             run, resume=options.resume, listener=watcher.hear, data=dataset, peers=peers
         )
@@ -303,82 +296,6 @@ def default_folder() -> Path:
         number += 1
         path = Path("runs") / f"{name}-{number}"
     return path
-
-
-# -- while it runs -------------------------------------------------------------------------
-
-
-@dataclass
-class Watcher:
-    """Turns events into progress, and a wish to stop into a request to the run.
-
-    heading: said when the first event proves that there was nothing to complain of.
-    """
-
-    run: RunDirectory
-    progress: Progress
-    heading: str = ""
-    stop: bool = False
-    rate: float = 0.0
-    seconds_left: float | None = None
-    last: Epoch | None = None
-    finished: Finished | None = None
-    seconds: float = 0.0
-
-    def hear(self, event: Event) -> None:
-        """One event of the trainer."""
-        if self.heading:
-            self.progress.say(self.heading)
-            self.heading = ""
-        if self.stop:
-            self.run.request("stop")
-        if isinstance(event, Step):
-            self.rate, self.seconds_left = event.rate, event.seconds_left
-            self.progress.update(
-                f"epoch {event.epoch}  batch {event.batch}/{event.batches}  {self._pace()}"
-            )
-        elif isinstance(event, Epoch):
-            self.last = event
-            self.seconds += event.seconds
-            self.progress.say(self._line(event))
-        else:
-            self.finished = event
-
-    def _pace(self) -> str:
-        left = "" if self.seconds_left is None else f"  {duration(self.seconds_left)} left"
-        return f"{self.rate:,.0f} rows/s{left}"
-
-    def _line(self, epoch: Epoch) -> str:
-        valid = epoch.valid_log_likelihood
-        text = f"epoch {epoch.epoch:>3}  train {epoch.train_log_likelihood:.4f}"
-        text += "" if valid is None else f"  valid {valid:.4f}"
-        text += f"  {self._pace()}" if epoch.epoch else "  (untrained)"
-        if epoch.impossible:
-            text += f"  {epoch.impossible} rows have probability zero"
-        return text
-
-
-@contextmanager
-def _polite_interrupts(watcher: Watcher) -> Generator[None, None, None]:
-    """The first Ctrl-C (or termination) stops after the batch, the second at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.getsignal(number) for number in numbers}
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        watcher.stop = True
-        for each in numbers:
-            signal.signal(each, signal.default_int_handler)
-
-    try:
-        for number in numbers:
-            signal.signal(number, ask)
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 # -- what came out -------------------------------------------------------------------------

@@ -175,7 +175,9 @@ class Tables:
             bank = program.banks[block.bank]
             assert isinstance(bank, LeafBank)
             count = len(block.patterns)
-            table = bank.table(self._statistics[block.bank])[:, 0, :count]
+            # [rows, d, K, states] -> [tables, states, K]
+            counts = bank.counts(self._statistics[block.bank])
+            table = counts.movedim(3, 2)[:, 0, :count]
             values = below.outer.values
             inside = block.workspace.take("flows", tuple(values.shape), values).zero_()
             incoming = table[block.places].mT.flatten(0, 1)  # [G * K, C]

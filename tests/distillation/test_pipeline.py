@@ -11,8 +11,9 @@ import torch
 from pccore.compile import compile_circuit
 from pccore.datasets import load
 from pccore.distillation import DistilOptions, assign, distil, hidden_groups, values_of
-from pccore.errors import RunError
-from pccore.learn import RunDirectory, TrainOptions, methods
+from pccore.errors import OptionError, RunError
+from pccore.learn import RunDirectory, TrainOptions, method_named, methods
+from pccore.learn.hyper import HyperOptions
 from pccore.learn.run import execute, prepare_run
 from pccore.queries import log_likelihood
 from pccore.structures import build_structure, shape_of
@@ -101,6 +102,10 @@ def test_frozen_parameters_stay_with_every_method(tmp_path: Path, method: str) -
     model = build_structure("hclt", shape_of(data), {"units": 2})
     frozen = {name for name in model.params if name.startswith("S(")}
     assert frozen
+    if method == "hyper":
+        with pytest.raises(OptionError, match="none can stay"):
+            method_named(method).make(compile_circuit(model, frozen=frozen), 10, HyperOptions())
+        return
     run = prepare_run(
         tmp_path / method,
         model,

@@ -7,32 +7,42 @@ end in full stops.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
+from types import MappingProxyType
 
 import numpy as np
 
 from pccore.datasets.base import Bundled, Dataset
 from pccore.leaves.base import Support
 
+_Words = Mapping[str, str]  # one -> many
+
 LENGTH = 12
 _ROWS = (6000, 1000, 1000)
 _SEED = 2023
 _DESCRIPTION = "English sentences of a small grammar, up to 11 words from a vocabulary of 92"
 
-_ANIMALS = {
+_ANIMALS: _Words = MappingProxyType({
     "cat": "cats", "dog": "dogs", "bird": "birds", "fox": "foxes", "mouse": "mice",
     "horse": "horses",
-}  # fmt: skip
-_PEOPLE = {"teacher": "teachers", "child": "children", "farmer": "farmers", "queen": "queens"}
-_THINGS = {
+})  # fmt: skip
+_PEOPLE: _Words = MappingProxyType(
+    {"teacher": "teachers", "child": "children", "farmer": "farmers", "queen": "queens"}
+)
+_THINGS: _Words = MappingProxyType({
     "ball": "balls", "house": "houses", "tree": "trees", "book": "books", "boat": "boats",
     "apple": "apples", "stone": "stones",
-}  # fmt: skip
-_SEEING = {"sees": "see", "finds": "find", "likes": "like", "watches": "watch"}
-_EATING = {"eats": "eat", "bites": "bite"}
-_READING = {"reads": "read", "writes": "write"}
-_RESTING = {"sleeps": "sleep", "waits": "wait", "runs": "run", "sings": "sing"}
-_SAYING = {"says": "say", "thinks": "think"}
+})  # fmt: skip
+_SEEING: _Words = MappingProxyType(
+    {"sees": "see", "finds": "find", "likes": "like", "watches": "watch"}
+)
+_EATING: _Words = MappingProxyType({"eats": "eat", "bites": "bite"})
+_READING: _Words = MappingProxyType({"reads": "read", "writes": "write"})
+_RESTING: _Words = MappingProxyType(
+    {"sleeps": "sleep", "waits": "wait", "runs": "run", "sings": "sing"}
+)
+_SAYING: _Words = MappingProxyType({"says": "say", "thinks": "think"})
 _FOOD = ("apple", "apples", "mouse", "mice", "bird", "birds")
 _LIVELY = ("young", "old", "hungry", "happy", "quiet")
 _PLAIN = ("old", "small", "red", "green", "heavy")
@@ -56,11 +66,11 @@ class _Writer:
             return [self._one(("the", "some", "many", "two"))] if self._chance(0.8) else []
         return [self._one(("the", "a", "this", "every"))]
 
-    def _noun(self, words: dict[str, str], plural: bool) -> str:
+    def _noun(self, words: _Words, plural: bool) -> str:
         single = self._one(list(words))
         return words[single] if plural else single
 
-    def _phrase(self, words: dict[str, str], qualities: tuple[str, ...]) -> tuple[list[str], bool]:
+    def _phrase(self, words: _Words, qualities: tuple[str, ...]) -> tuple[list[str], bool]:
         """Article, quality, noun; and whether it is many."""
         plural = self._chance(0.4)
         quality = [self._one(qualities)] if self._chance(0.35) else []
@@ -69,7 +79,7 @@ class _Writer:
     def _place(self) -> list[str]:
         return [self._one(_NEAR), "the", self._one(_PLACES)]
 
-    def _verb(self, words: dict[str, str], plural: bool) -> str:
+    def _verb(self, words: _Words, plural: bool) -> str:
         single = self._one(list(words))
         return words[single] if plural else single
 
