@@ -70,7 +70,7 @@ class LeafOptions(FamilyOptions):
         help="clusters: Gaussian variances are at least this many times the mean variance of the "
         "data; from 1 on completions blend what many clusters say, at the price of likelihood",
         minimum=0.0,
-        maximum=1e6,
+        maximum=1e3,
         advanced=True,
     )
 

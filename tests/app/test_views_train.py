@@ -208,7 +208,8 @@ def test_region_graphs(name: str):
     # A Chow-Liu tree has a group for each state of each variable.
     data = "parity" if name == "chow_liu" else "digits"
     shape = structures.shape_of(datasets.load(data))
-    size = {"rat": {"units": 1, "replicas": 3}, "pd": {"units": 1}}.get(name)
+    small = {"units": 1, "replicas": 3}
+    size = {"rat": small, "hyperspn": {"replicas": 1}, "pd": {"units": 1}}.get(name)
     if name in ("hclt", "patches"):
         size = {"start": "random"}
     scene = regions.scene(structures.build_structure(name, shape, size))
