@@ -302,20 +302,16 @@ def default_folder() -> Path:
 
 
 def _facts(run: RunDirectory, watcher: Watcher, state: str) -> dict[str, Any]:
-    events, _ = run.metrics()
-    epochs = [event for event in events if event.get("event") == "epoch"]
-    best: Mapping[str, Any] = next((e for e in reversed(epochs) if e.get("best")), {})
-    last: Mapping[str, Any] = epochs[-1] if epochs else {}
-    valid = best.get("valid_log_likelihood")
+    scores = run.scores()
     return {
         "run": str(run.path),
         "state": state,
         "reason": watcher.finished.reason if watcher.finished else None,
-        "epochs": last.get("epoch"),
-        "train_log_likelihood": last.get("train_log_likelihood"),
-        "valid_log_likelihood": last.get("valid_log_likelihood"),
-        "best_epoch": best.get("epoch"),
-        "best_log_likelihood": best.get("train_log_likelihood") if valid is None else valid,
+        "epochs": scores.epoch,
+        "train_log_likelihood": scores.train,
+        "valid_log_likelihood": scores.valid,
+        "best_epoch": scores.best_epoch,
+        "best_log_likelihood": scores.best,
         "seconds": watcher.seconds,
     }
 

@@ -138,20 +138,10 @@ class _Pipeline:
         if execute(run, resume=True, data=dataset, listener=told) != "finished":
             raise RunError("was stopped", where=str(run.path), hint="resume the distillation")
         best = run.best()
-        events = [e for e in run.metrics()[0] if e.get("event") == "epoch"]
-        scored = [e for e in events if e.get("best")]
-        if best is None or not scored:
+        scores = run.scores()
+        if best is None or scores.best is None or scores.epoch is None:
             raise DataError("no epoch gave the data a positive probability", where=str(run.path))
-        valid = scored[-1].get("valid_log_likelihood")
-        self.stages.append(
-            Stage(
-                name,
-                run.path,
-                max(int(e["epoch"]) for e in events),
-                float(scored[-1]["train_log_likelihood"] if valid is None else valid),
-                sum(float(e["seconds"]) for e in events),
-            )
-        )
+        self.stages.append(Stage(name, run.path, scores.epoch, scores.best, scores.seconds))
         return best
 
 

@@ -93,6 +93,22 @@ class Status:
     seconds_left: float | None = None
 
 
+@dataclass(frozen=True)
+class Scores:
+    """How far a run has come; None where there is no such number (yet).
+
+    epoch: the last. train, valid: its mean log-likelihoods in nats. best_epoch, best: the best and
+    its score, on the validation rows where there are any. seconds: of training, in all.
+    """
+
+    epoch: int | None
+    train: float | None
+    valid: float | None
+    best_epoch: int | None
+    best: float | None
+    seconds: float
+
+
 class RunDirectory:
     """Reads and writes one run directory; holds nothing but its path."""
 
@@ -123,6 +139,21 @@ class RunDirectory:
     def exists(self) -> bool:
         """Whether the directory holds a run."""
         return (self.path / CONFIG).is_file()
+
+    def scores(self) -> Scores:
+        """What the metrics say. Raises RunError where they cannot be read."""
+        epochs = [event for event in self.metrics()[0] if event.get("event") == "epoch"]
+        last: Mapping[str, Any] = epochs[-1] if epochs else {}
+        best: Mapping[str, Any] = next((e for e in reversed(epochs) if e.get("best")), {})
+        valid = best.get("valid_log_likelihood")
+        return Scores(
+            epoch=last.get("epoch"),
+            train=last.get("train_log_likelihood"),
+            valid=last.get("valid_log_likelihood"),
+            best_epoch=best.get("epoch"),
+            best=best.get("train_log_likelihood") if valid is None else valid,
+            seconds=sum(e["seconds"] for e in epochs if isinstance(e.get("seconds"), int | float)),
+        )
 
     # -- configuration and models --------------------------------------------------------
 

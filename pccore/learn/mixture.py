@@ -12,14 +12,14 @@ from __future__ import annotations
 import multiprocessing
 import sys
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 
@@ -283,18 +283,15 @@ def _train(task: _Task) -> Trial:
     start = time.perf_counter()
     if execute(run, resume=True, data=task.data) != "finished":
         raise RunError("was stopped", where=str(task.path), hint="resume the mixture")
-    events: Iterable[dict[str, Any]] = [e for e in run.metrics()[0] if e.get("event") == "epoch"]
-    best = [e for e in events if e.get("best")]
-    if not best:
+    scores = run.scores()
+    if scores.best is None or scores.epoch is None:
         raise DataError("no epoch gave the data a positive probability", where=str(task.path))
-    valid = best[-1].get("valid_log_likelihood")
-    score = best[-1]["train_log_likelihood"] if valid is None else valid
     return Trial(
         task.component,
         task.restart,
         len(task.data.train),
-        max(int(e["epoch"]) for e in events),
-        float(score),
+        scores.epoch,
+        scores.best,
         time.perf_counter() - start,
         task.path,
     )

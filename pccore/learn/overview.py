@@ -58,19 +58,15 @@ class RunSummary:
 
 def summarise(run: RunDirectory) -> RunSummary:
     """What the directory of a run tells. Raises RunError where it cannot be read."""
-    status = run.status()
-    epochs = [event for event in run.metrics()[0] if event.get("event") == "epoch"]
-    last: Mapping[str, Any] = epochs[-1] if epochs else {}
-    best: Mapping[str, Any] = next((e for e in reversed(epochs) if e.get("best")), {})
-    valid = best.get("valid_log_likelihood")
+    scores = run.scores()
     results: dict[str, Setting] = {
-        "state": status.state,
-        "epoch": last.get("epoch"),
-        "best_epoch": best.get("epoch"),
-        "best_log_likelihood": best.get("train_log_likelihood") if valid is None else valid,
-        "train_log_likelihood": last.get("train_log_likelihood"),
-        "valid_log_likelihood": last.get("valid_log_likelihood"),
-        "seconds": sum(e["seconds"] for e in epochs if isinstance(e.get("seconds"), int | float)),
+        "state": run.status().state,
+        "epoch": scores.epoch,
+        "best_epoch": scores.best_epoch,
+        "best_log_likelihood": scores.best,
+        "train_log_likelihood": scores.train,
+        "valid_log_likelihood": scores.valid,
+        "seconds": scores.seconds,
     }
     return RunSummary(run.name, run.path, settings(run.config()), results)
 
