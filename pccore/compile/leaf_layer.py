@@ -54,9 +54,11 @@ class LeafLayer(Layer):
         whole = bank.gathers and self.rows.index is None
         self._kernels = kernels if whole else None
 
-    def _columns(self, data: Tensor) -> Tensor:
-        """[V, B] -> [G, d, B]."""
-        flat = data.index_select(0, self.variables.reshape(-1))
+    def _columns(self, data: Tensor, state: Pass) -> Tensor:
+        """[V, B] -> [G, d, B]; in the workspace, until the next call."""
+        shape = (self.variables.numel(), state.samples)
+        flat = state.workspace.take("columns of leaves", shape, data)
+        torch.index_select(data, 0, self.variables.reshape(-1), out=flat)
         return flat.unflatten(0, self.variables.shape)
 
     def _data(self, state: Pass) -> tuple[Tensor, Tensor | None]:
@@ -64,8 +66,8 @@ class LeafLayer(Layer):
 
         observed is None where nothing is missing, which saves the passes over it.
         """
-        x = self._columns(state.columns)
-        observed = None if state.complete else self._columns(state.seen)
+        x = self._columns(state.columns, state)
+        observed = None if state.complete else self._columns(state.seen, state)
         if self._partial:
             x = torch.where(self.bank.family.support.contains(x), x, 0.0)
         if self.bank.shift is not None:
@@ -74,17 +76,13 @@ class LeafLayer(Layer):
             x.clamp_(-limit, limit)
         return x, observed
 
-    def _states(self, state: Pass) -> Tensor:
-        """States [G, d, B] for the fused kernels; -1 where missing."""
+    def _states(self, state: Pass, keep: bool, dtype: torch.dtype) -> Tensor:
+        """States [G, d, B], -1 where missing; in the workspace."""
         x, observed = self._data(state)
-        return (x if observed is None else torch.where(observed, x, -1.0)).to(torch.int32)
-
-    def _table_rows(self, state: Pass) -> Tensor:
-        """Gather index [G, d, B]; missing values point to the row of zeros."""
-        x, observed = self._data(state)
-        index = x.long() + self._table_start.unsqueeze(2)
-        last = self.bank.coefficients.shape[0] - 1
-        return index if observed is None else torch.where(observed, index, last)
+        if observed is not None:
+            x.masked_fill_(~observed, -1)
+        name = f"states {self.number if keep else ''}"
+        return state.workspace.take(name, tuple(x.shape), x.new_empty(0, dtype=dtype)).copy_(x)
 
     def _statistics(self, state: Pass) -> Tensor:
         """T(x) as [G, d * S, B], 0 where missing; in the workspace."""
@@ -104,12 +102,12 @@ class LeafLayer(Layer):
         """Log-densities; a missing variable contributes 0."""
         out = self.read(state.values)
         if self._kernels is not None:
-            kept = self._states(state)
+            kept = self._states(state, keep, torch.int32)
             table = self.rows.of(self.bank.table(self.bank.coefficients))
             self._kernels.categorical_up(kept, table, out)
         elif self.bank.gathers:
-            kept = self._table_rows(state)
-            self._look_up(kept, out)
+            kept = self._states(state, keep, torch.int64)
+            self._look_up(state, kept, out)
         elif self.bank.shifts_each:
             kept = self._up_each(state, out)
         else:
@@ -122,18 +120,29 @@ class LeafLayer(Layer):
             if self.bank.shift is None:  # the densities of the others are never 0
                 out.masked_fill_(out < IMPOSSIBLE / 2, -torch.inf)
         if self._partial:
-            outside = self._columns(state.seen)
-            outside &= ~self.bank.family.support.contains(self._columns(state.columns))
+            outside = self._columns(state.seen, state)
+            outside &= ~self.bank.family.support.contains(self._columns(state.columns, state))
             out.masked_fill_(outside.any(1, keepdim=True), -torch.inf)
         if keep:
             state.kept[self.number] = kept
 
-    def _look_up(self, index: Tensor, out: Tensor) -> None:
+    def _table_rows(self, state: Pass, states: Tensor, part: slice, out: Tensor) -> Tensor:
+        """Rows of the table for states [G, d, B] of a part; missing values have that of zeros."""
+        torch.add(states, self._table_start[part].unsqueeze(2), out=out)
+        if not state.complete:
+            out.masked_fill_(states < 0, self.bank.coefficients.shape[0] - 1)
+        return out
+
+    def _look_up(self, state: Pass, states: Tensor, out: Tensor) -> None:
         """Sum of the table rows of each (group, sample)."""
-        _, d, samples = index.shape
+        _, d, samples = states.shape
         for part in self.parts(samples * (d + self.spec.size)):
-            bags = index[part].transpose(1, 2).reshape(-1, d)
-            sums = torch.nn.functional.embedding_bag(bags, self.bank.coefficients, mode="sum")
+            own = states[part]
+            bags = state.workspace.take("bags", (len(own), samples, d), own)
+            self._table_rows(state, own, part, bags.mT)
+            sums = torch.nn.functional.embedding_bag(
+                bags.flatten(0, 1), self.bank.coefficients, mode="sum"
+            )
             out[part] = sums.unflatten(0, (-1, samples)).mT
 
     def _moved(self, x: Tensor, j: int) -> Tensor:
@@ -144,6 +153,7 @@ class LeafLayer(Layer):
     def _up_each(self, state: Pass, out: Tensor) -> Tensor:
         """Unit by unit, each with its own shift; returns x, NaN where missing."""
         x, observed = self._data(state)
+        x = x.clone()  # is kept
         params = self.rows.of(self.bank.parameters)
         out.zero_()
         for j in range(x.shape[1]):
@@ -166,7 +176,7 @@ class LeafLayer(Layer):
         """Missing variables contribute the log-density of their mode."""
         self.up(state, keep)
         best = self.rows.of(self.bank.best)  # [G, d, K]
-        missing = (~self._columns(state.seen)).to(best.dtype)
+        missing = (~self._columns(state.seen, state)).to(best.dtype)
         self.read(state.values).add_(torch.bmm(best.mT, missing))
 
     def flow(self, state: Pass, flows: Tensor, statistics: Tensor | None) -> None:
@@ -179,30 +189,33 @@ class LeafLayer(Layer):
             counts = self.rows.of(self.bank.table(statistics))
             self._kernels.categorical_flow(kept, incoming, counts)
         elif self.bank.gathers:
-            self._count(kept, incoming, statistics)
+            self._count(state, incoming, statistics)
         elif self.bank.shifts_each:
             self._flow_each(kept, incoming, statistics)
         else:
             self.rows.add_product(statistics, incoming, kept.mT)
 
-    def _count(self, index: Tensor, incoming: Tensor, statistics: Tensor) -> None:
+    def _count(self, state: Pass, incoming: Tensor, statistics: Tensor) -> None:
         """Add the flow of each (group, sample) to the table rows of its states."""
-        _, d, samples = index.shape
+        states = state.kept[self.number]
+        _, d, samples = states.shape
         if self.bank.states_last:
-            self._count_states(index, incoming, self.rows.of(statistics))
+            self._count_states(state, incoming, self.rows.of(statistics))
             return
         for part in self.parts(samples * d * self.spec.size):
             flow = incoming[part].mT.unsqueeze(1)  # [G, 1, B, K]
             rows = flow.expand(-1, d, -1, -1).reshape(-1, self.spec.size)
-            statistics.index_add_(0, index[part].reshape(-1), rows)
+            own = states[part]
+            index = self._table_rows(state, own, part, torch.empty_like(own))
+            statistics.index_add_(0, index.reshape(-1), rows)
 
-    def _count_states(self, index: Tensor, incoming: Tensor, counts: Tensor) -> None:
+    def _count_states(self, state: Pass, incoming: Tensor, counts: Tensor) -> None:
         """The same for counts [G, d, K, C], whose states lie together; a missing value adds 0."""
-        missing = index == self.bank.coefficients.shape[0] - 1
-        states = torch.where(missing, 0, index - self._table_start.unsqueeze(2))
+        states = state.kept[self.number]
         flow = incoming.unsqueeze(1)
-        if bool(missing.any()):
-            flow = flow * ~missing.unsqueeze(2)
+        if not state.complete:
+            flow = flow * (states >= 0).unsqueeze(2)
+            states = states.clamp_min(0)
         shape = (*states.shape[:2], self.spec.size, states.shape[2])
         counts.scatter_add_(3, states.unsqueeze(2).expand(shape), flow.expand(shape))
 

@@ -24,11 +24,12 @@ from pccore.compile.kernels.fused import kernels_for
 from pccore.compile.kernels.precision import fast_products
 from pccore.compile.layer import Layer
 from pccore.compile.leaf_layer import LeafLayer
+from pccore.compile.mixtures import MixLayer
 from pccore.compile.plan import LayerSpec, Plan, make_plan
 from pccore.compile.products import HadamardLayer, KroneckerLayer
 from pccore.compile.sides import Sides
 from pccore.compile.state import Choice, Pass, Spare, Workspace
-from pccore.compile.sums import DenseLayer, EinsumLayer, MixLayer
+from pccore.compile.sums import DenseLayer, EinsumLayer
 from pccore.errors import DataError, NotFoundError
 from pccore.graph import Circuit, IntArray, LeafGroup
 from pccore.params import Params

@@ -1,8 +1,7 @@
-"""Sum layers: dense sums over concatenated inputs, over all pairs of two inputs, and mixtures."""
+"""Sum layers: dense sums over concatenated inputs and over all pairs of two inputs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +15,7 @@ from pccore.compile.plan import LayerSpec
 from pccore.compile.sides import Pairs, Sides
 from pccore.compile.state import Choice, Pass
 from pccore.compile.weight_bank import WeightBank
+from pccore.logarithm import log
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,9 @@ class SumLayer(InnerLayer):
         """Log-values of the children at (groups, samples): [n, I]."""
         raise NotImplementedError
 
-    def add_flow(self, flows: Tensor, flow: Tensor, children: Children, part: slice) -> None:
+    def add_flow(
+        self, state: Pass, flows: Tensor, flow: Tensor, children: Children, part: slice
+    ) -> None:
         """Add flows [G, I, B] of the children to those of the inputs."""
         raise NotImplementedError
 
@@ -104,7 +106,7 @@ class SumLayer(InnerLayer):
             take = state.workspace.take
             sums = take("sums", tuple(out.shape), out) if kept is None else kept[part]
             torch.bmm(weights, children.linear, out=sums)
-            torch.log(sums, out=out)
+            log(sums, out)
             out += children.shift
             if self.bank.log_scale is not None:
                 out += self.rows.of(self.bank.log_scale, part)
@@ -146,7 +148,8 @@ class SumLayer(InnerLayer):
                 lost = dense.lost_columns(sums, reached)
                 ratio[lost[:, 0], :, lost[:, 1]] = 0
             else:
-                ratio = torch.div(incoming, sums)
+                ratio = state.workspace.take("ratio", tuple(sums.shape), sums)
+                torch.div(incoming, sums, out=ratio)
             if statistics is not None:
                 self.rows.add_product(statistics, ratio, children.linear.mT, part)
             outgoing = state.workspace.take("back", tuple(children.linear.shape), incoming)
@@ -154,7 +157,7 @@ class SumLayer(InnerLayer):
             outgoing *= children.linear
             if lost is not None and len(lost):
                 self._redo_flow(state, part, lost, incoming, outgoing, statistics)
-            self.add_flow(flows, outgoing, children, part)
+            self.add_flow(state, flows, outgoing, children, part)
 
     def _flow_fused(
         self, kernels: Kernels, state: Pass, flows: Tensor, statistics: Tensor | None
@@ -239,7 +242,9 @@ class DenseLayer(SumLayer):
         """Concatenated inputs at (groups, samples)."""
         return torch.cat(self.inputs.at(values, groups, samples), -1)
 
-    def add_flow(self, flows: Tensor, flow: Tensor, children: Children, part: slice) -> None:
+    def add_flow(
+        self, state: Pass, flows: Tensor, flow: Tensor, children: Children, part: slice
+    ) -> None:
         """Each input has its rows."""
         self.inputs.add_concatenated(flows, flow, part)
 
@@ -298,103 +303,18 @@ class EinsumLayer(SumLayer):
         left, right = self.inputs.at(values, groups, samples)
         return (left.unsqueeze(-1) + right.unsqueeze(-2)).flatten(-2)
 
-    def add_flow(self, flows: Tensor, flow: Tensor, children: Children, part: slice) -> None:
+    def add_flow(
+        self, state: Pass, flows: Tensor, flow: Tensor, children: Children, part: slice
+    ) -> None:
         """Pair flows, summed over the other side for each side."""
         assert children.factors is not None
         grid = flow.unflatten(1, (children.factors[0].shape[1], -1))
-        self.inputs.columns[0].add(flows, grid.sum(2), part)
-        self.inputs.columns[1].add(flows, grid.sum(1), part)
+        for column, side, other in zip(self.inputs.columns, children.factors, (2, 1), strict=True):
+            total = state.workspace.take("side", tuple(side.shape), side)
+            column.add(flows, torch.sum(grid, other, out=total), part)
 
     def descend(self, choice: Choice, groups: Tensor, samples: Tensor, picked: Tensor) -> None:
         """The child is a pair."""
         width = self.inputs.sizes[1]
         for j, index in enumerate((picked // width, picked % width)):
             self.inputs.activate_column(j, choice.active, groups, samples, index)
-
-
-class MixLayer(InnerLayer):
-    """Elementwise sums of n inputs: unit k mixes unit k of each, weights [G, K, n]."""
-
-    def __init__(
-        self, number: int, spec: LayerSpec, device: torch.device, bank: WeightBank
-    ) -> None:
-        super().__init__(number, spec, device)
-        self.bank = bank
-        self.rows = BankRows(spec.rows, device)
-
-    def _parts(self, state: Pass) -> Iterator[tuple[slice, Tensor]]:
-        """Parts, with a copy of the inputs' values [G, n, K, B]."""
-        for part in self.parts(self.spec.size * len(self.inputs.sizes) * state.samples):
-            values = self.inputs.stacked(state.values, part, state.workspace)
-            copy = state.workspace.take("scores", tuple(values.shape), values)
-            yield part, copy.copy_(values)
-
-    def _log_weights(self, part: slice) -> Tensor:
-        """[G, n, K, 1]."""
-        return self.rows.of(self.bank.log_weights, part).mT.unsqueeze(-1)
-
-    def up(self, state: Pass, keep: bool) -> None:
-        """Weighted sum in the linear domain, shifted by the largest input of each unit."""
-        shape = (2, len(self.spec.groups), self.spec.size, state.samples)
-        kept = state.workspace.take(f"mix {self.number if keep else ''}", shape, state.values)
-        if keep:
-            state.kept[self.number] = kept
-        exact = self.bank.log_scale is not None
-        for part, values in self._parts(state):
-            sums, top = kept[0, part], kept[1, part]
-            weights = self.rows.of(self.bank.linear, part).mT.unsqueeze(-1)
-            torch.amax(values, 1, out=top)
-            top.clamp_min_(torch.finfo(top.dtype).min)
-            dense.exp_(values.sub_(top.unsqueeze(1))).mul_(weights)
-            torch.sum(values, 1, out=sums)
-            out = self.read(state.values, part)
-            torch.log(sums, out=out)
-            out += top
-            if exact or (dense.underflows(sums) and dense.lost(sums, top)):
-                exact = True
-                values.copy_(self.inputs.stacked(state.values, part, state.workspace))
-                out.copy_(dense.weighted_log_sum(values, self._log_weights(part), 1))
-        if exact:
-            state.underflown.add(self.number)
-
-    def up_max(self, state: Pass, keep: bool = False) -> None:
-        """Maximum over the inputs."""
-        for part, values in self._parts(state):
-            self.read(state.values, part).copy_((values + self._log_weights(part)).amax(1))
-
-    def flow(self, state: Pass, flows: Tensor, statistics: Tensor | None) -> None:
-        """Each input receives its share."""
-        exact = self.number in state.underflown
-        kept = state.kept[self.number]
-        for part, values in self._parts(state):
-            weights = self.rows.of(self.bank.linear, part)
-            incoming = self.read(flows, part)
-            if exact:
-                dense.shares(values, self._log_weights(part), incoming, 1)
-                if statistics is not None:
-                    tiny = torch.finfo(weights.dtype).tiny
-                    gradient = values.sum(3).mT / weights.clamp_min(tiny)
-                    self.rows.add(statistics, gradient, part)
-            else:
-                sums, top = kept[0, part], kept[1, part]
-                dense.exp_(values.sub_(top.unsqueeze(1)))
-                values *= dense.ratio(incoming, sums).unsqueeze(1)
-                if statistics is not None:
-                    self.rows.add(statistics, values.sum(3).mT, part)
-                values *= weights.mT.unsqueeze(-1)
-            self.inputs.add_stacked(flows, values, part)
-
-    def choose(self, state: Pass, choice: Choice) -> None:
-        """Pick one input; the unit index stays."""
-        groups, samples, units = self.active(choice)
-        counts = choice.counts_of(self.spec.parameters)
-        log_weights = self.rows.of(self.bank.log_weights)
-        step = max(1, dense.EXACT_CHUNK // max(1, self.spec.size * len(self.inputs.sizes)))
-        for start in range(0, len(groups), step):
-            g, b, k = (column[start : start + step] for column in (groups, samples, units))
-            values = torch.stack(self.inputs.at(state.values, g, b), 1)  # [n, inputs, K]
-            scores = values.gather(2, k[:, None, None].expand(-1, values.shape[1], 1)).squeeze(2)
-            picked = dense.draw(scores + log_weights[g, k], choice.generator)
-            if counts is not None:
-                self.rows.tally(counts, g, k, picked)
-            self.inputs.activate(choice.active, g, b, picked * self.spec.size + k)

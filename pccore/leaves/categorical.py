@@ -10,6 +10,7 @@ from torch import Tensor
 
 from pccore.leaves.base import Summary
 from pccore.leaves.shared import OneHotFamily
+from pccore.logarithm import log
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Categorical(OneHotFamily):
 
     def write_coefficients(self, params: Tensor, out: Tensor) -> None:
         """log p_c, without a copy."""
-        torch.log(params, out=out)
+        log(params, out)
 
     def log_prob(self, x: Tensor, params: Tensor) -> Tensor:
         """log p_x: looked up before the logarithm is taken."""
