@@ -19,7 +19,7 @@ from pccore.errors import OptionError
 from pccore.files import load_model
 from pccore.queries import log_likelihood
 from pccore.structures import build_structure, shape_of
-from tests.benchmarks import mnist, twenty
+from tests.benchmarks import _search, debd, mnist, twenty
 from tests.benchmarks._density import Fit, fit, mixture_scores
 
 
@@ -43,9 +43,9 @@ def answer(
     return json.loads(capsys.readouterr().out)
 
 
-def trial(rows: list[float]) -> twenty.Trial:
+def trial(rows: list[float]) -> _search.Trial:
     found = Fit(None, sum(rows), 1, 1, 0.0)  # type: ignore[arg-type] - only the scores matter here
-    return twenty.Trial(twenty.SETTINGS[0], found, torch.tensor(rows, dtype=torch.float64))
+    return _search.Trial(twenty.SETTINGS[0], found, torch.tensor(rows, dtype=torch.float64))
 
 
 def test_a_training_keeps_its_budget() -> None:
@@ -68,20 +68,32 @@ def test_scores_of_mixtures() -> None:
 
 def test_members_are_those_that_complement_each_other() -> None:
     first, same, other = trial([-1.0, -5.0]), trial([-1.1, -5.1]), trial([-5.0, -2.0])
-    assert twenty.members([same, first, other]) == (first, other)
-    assert twenty.members([same]) == (same,)
+    assert _search.members([same, first, other]) == (first, other)
+    assert _search.members([same]) == (same,)
 
 
-def test_twenty_from_end_to_end(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("module", "settings", "goal"),
+    [
+        (twenty, (_search.trees(1, 3, 1.0), _search.trees(2, 2, 1.0)), -6.015),
+        (debd, (_search.hidden_tree(3, 1.0), _search.trees(1, 3, 1.0)), -5.9993),
+    ],
+)
+def test_searches_from_end_to_end(
+    module: Any,
+    settings: tuple[_search.Setting, ...],
+    goal: float,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(twenty, "SETTINGS", (twenty.Setting(1, 3, 1.0), twenty.Setting(2, 2, 1.0)))
-    monkeypatch.setattr(twenty, "MEMBERS", 2)
+    monkeypatch.setattr(module, "SETTINGS", settings)
+    monkeypatch.setattr(_search, "MEMBERS", 2)
     out = folder / "models"
-    found = answer(twenty, monkeypatch, capsys, "-o", str(out), "--seed", "3", "--budget", "60")
+    found = answer(module, monkeypatch, capsys, "-o", str(out), "--seed", "3", "--budget", "60")
     (row,) = found["rows"]
-    assert (row["dataset"], row["paper"], row["seed"], row["trials"]) == ("nltcs", -6.015, 3, 3)
-    assert row["gap"] == pytest.approx(row["test"] + 6.015)
+    assert (row["dataset"], row["published"], row["seed"], row["trials"]) == ("nltcs", goal, 3, 3)
+    assert row["gap"] == pytest.approx(row["test"] - goal)
     test = load("nltcs").test
     model = load_model(out / "nltcs.pc.safetensors")
     mean = float(log_likelihood(compile_circuit(model), torch.tensor(test)).double().mean())
@@ -92,11 +104,11 @@ def test_twenty_from_end_to_end(
 
 
 def test_which_datasets_are_measured(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert twenty.chosen_names("") == ["nltcs"]
-    assert twenty.chosen_names("digits, x.npz") == ["digits", "x.npz"]
+    assert _search.chosen_names("", twenty.PAPER) == ["nltcs"]
+    assert _search.chosen_names("digits, x.npz", debd.BEST) == ["digits", "x.npz"]
     monkeypatch.delenv("PCCORE_DATA")
     with pytest.raises(OptionError, match="PCCORE_DATA"):
-        twenty.chosen_names("")
+        _search.chosen_names("", twenty.PAPER)
 
 
 def test_cuts_go_down_to_single_pixels() -> None:
