@@ -37,7 +37,13 @@ Grid = Mapping[str, Sequence[object]]
 FEW = 2000
 #: What completion asks of a Poon-Domingos circuit besides what is tried.
 COMPLETING: Mapping[str, object] = MappingProxyType(
-    {"leaf": "gaussian", "start": "clusters", "product": "hadamard", "context": 1.0}
+    {
+        "leaf": "gaussian",
+        "start": "clusters",
+        "product": "hadamard",
+        "context": 1.0,
+        "smoothing": 0.2,
+    }
 )
 
 

@@ -33,8 +33,6 @@ ROWS_EACH = 100
 RIDGE = 1e-3
 #: Rows of the whole data's marginals that every leaf counts besides its own.
 LEAF_SMOOTHING = 1.0
-#: Rows that a sum counts besides its own, spread over its edges.
-SUM_SMOOTHING = 0.5
 #: Statistics that are held at a time.
 _CHUNK = 2**24
 
@@ -44,7 +42,7 @@ IntArray = npt.NDArray[np.int64]
 def from_clusters(circuit: Circuit, shape: Shape, options: LeafOptions) -> Circuit:
     """The circuit with the parameters of clusters of `shape.data`; missing values are left out.
 
-    options: seed, context and variance_floor are used.
+    options: seed, context, smoothing and variance_floor are used.
 
     Raises OptionError without data, or for groups with irregular edges.
     """
@@ -58,7 +56,7 @@ def from_clusters(circuit: Circuit, shape: Shape, options: LeafOptions) -> Circu
             users.setdefault(group.parameter, []).append((number, group))
     params = dict(circuit.params.items())
     for parameter, groups in users.items():
-        params[parameter] = _fitted(circuit, groups, shape.data, member)
+        params[parameter] = _fitted(circuit, groups, shape.data, member, options.smoothing)
     return with_floor(circuit.with_params(params), shape, options.variance_floor)
 
 
@@ -87,6 +85,7 @@ def _fitted(
     groups: list[tuple[int, LeafGroup | SumGroup]],
     data: FloatArray,
     member: list[IntArray],
+    smoothing: float,
 ) -> Tensor:
     """The parameter that these groups share."""
     total: Tensor | None = None
@@ -100,7 +99,7 @@ def _fitted(
     first = groups[0][1]
     if isinstance(first, LeafGroup):
         return first.family.m_step(total, 1e-3).float()
-    total += SUM_SMOOTHING / total.shape[1]
+    total += smoothing / total.shape[1]
     return (total / total.sum(1, keepdim=True)).float()
 
 

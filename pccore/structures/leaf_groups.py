@@ -65,6 +65,14 @@ class LeafOptions(FamilyOptions):
         maximum=100.0,
         advanced=True,
     )
+    smoothing: float = option(
+        0.5,
+        help="clusters: rows that every sum counts besides its own, spread over its edges; with "
+        "less, a completion trusts what goes with what more",
+        minimum=1e-6,
+        maximum=1e6,
+        advanced=True,
+    )
     variance_floor: float = option(
         0.0,
         help="clusters: Gaussian variances are at least this many times the mean variance of the "

@@ -12,6 +12,7 @@ from pccore import datasets
 from pccore.check import check
 from pccore.compile import compile_circuit
 from pccore.errors import DataError, OptionError
+from pccore.graph import Circuit
 from pccore.leaves.base import Support
 from pccore.queries import log_likelihood
 from pccore.structures import Grid, Shape, build_structure, shape_of
@@ -130,6 +131,32 @@ def test_mirror_images():
     np.testing.assert_array_equal(labels, np.concatenate([known, known]))
     with pytest.raises(DataError, match="only images"):
         datasets.load("parity+mirror")
+
+
+def test_smoothing_spreads_the_weights_of_sums():
+    shape = shape_of(DIGITS)
+    options = {"units": 6, "start": "clusters"}
+    sharp, plain, flat = (
+        build_structure("pd", shape, options | {"smoothing": rows}) for rows in (0.01, 0.5, 1e6)
+    )
+
+    def largest(circuit: Circuit) -> float:
+        found = [
+            circuit.params[g.parameter].amax(1).mean()
+            for g in circuit.groups
+            if g.kind == "sum" and g.edges == "dense"
+        ]
+        return float(torch.stack(found).mean())
+
+    assert largest(sharp) > largest(plain) > largest(flat)
+    root = next(g for g in flat.groups if g.kind == "sum" and g.edges == "dense")
+    width = flat.params[root.parameter].shape[1]
+    torch.testing.assert_close(
+        flat.params[root.parameter],
+        torch.full_like(flat.params[root.parameter], 1 / width),
+        atol=1e-3,
+        rtol=0,
+    )
 
 
 def test_a_floor_for_variances():
