@@ -102,7 +102,12 @@ def _models(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: i
         commands, "convert", "models:convert", "write a model in another format (by its ending)"
     )
     parser.add_argument("source", metavar="IN")
-    parser.add_argument("target", metavar="OUT")
+    parser.add_argument(
+        "target",
+        metavar="OUT",
+        help="models: .pc.json .pc.safetensors .pc.txt .build.py .jpc .spflow; pictures: .svg .pdf "
+        ".png .tex .dot; log-likelihoods for programs without pccore: .onnx .numpy.py",
+    )
     parser.add_argument(
         "--materialise",
         action="store_true",

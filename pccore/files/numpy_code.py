@@ -135,4 +135,5 @@ FORMAT = Format(
     title="Log-likelihood, Python with numpy alone",
     suffixes=(".numpy.py",),
     save=save,
+    likelihood=True,
 )

@@ -75,7 +75,9 @@ def test_names_share() -> None:
 
 
 def test_leaves() -> None:
-    model = parse_formula("N(Y; -1, 1/2)*Bern(A; 0.3)*Cat(C; 0.2, 0.3, 0.5)*Binom(K; 4, 0.5)*Pois(P; 2)")
+    model = parse_formula(
+        "N(Y; -1, 1/2)*Bern(A; 0.3)*Cat(C; 0.2, 0.3, 0.5)*Binom(K; 4, 0.5)*Pois(P; 2)"
+    )
     row = [[-1.0, 1, 2, 2, 3]]
     expected = 1 / math.sqrt(math.pi) * 0.3 * 0.5 * 6 / 16 * 8 / 6 * math.exp(-2)
     assert value(model, row)[0] == pytest.approx(expected)

@@ -6,7 +6,7 @@ the rows that follow those of the step before.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -76,9 +76,9 @@ def log_factorial(x: Array) -> Array:
 def gaussian(a: Mapping[str, Array], _: Array, columns: Array) -> Array:
     """Leaves of real variables."""
     x = columns[a["variables"]][:, :, None]  # [G, d, 1, B]
-    values = a["constant"][..., None] - 0.5 * a["precision"][..., None] * (
-        x - a["mean"][..., None]
-    ) ** 2
+    values = (
+        a["constant"][..., None] - 0.5 * a["precision"][..., None] * (x - a["mean"][..., None]) ** 2
+    )
     return np.where(np.isnan(x), 0.0, values).sum(1).reshape(-1, x.shape[3])
 
 
@@ -109,6 +109,6 @@ def product(a: Mapping[str, Array], values: Array, _: Array) -> Array:
     return values[a["children"]].sum(1)
 
 
-KINDS = {
+KINDS: Mapping[str, Callable[[Mapping[str, Array], Array, Array], Array]] = {
     step.__name__: step for step in (table, linear, gaussian, dense, edges, product)
 }

@@ -246,4 +246,3 @@ def _table(family: LeafFamily, params: torch.Tensor, numbers: IntArray) -> Array
 def sources(steps: Sequence[Step]) -> IntArray:
     """The first row of each step, and the number of rows: [steps + 1]."""
     return np.cumsum([1, *(int(step.arrays["units"]) for step in steps)])
-
