@@ -322,6 +322,11 @@ class Circuit:
             else:
                 _check_weights(group, tensor)
 
+    def __reduce__(self) -> tuple[type[Circuit], tuple[object, ...]]:
+        # What is derived is derived again; mapping proxies cannot be copied.
+        parts = (self.groups, self.roots, self.variables, self.params, dict(self.meta))
+        return Circuit, parts
+
     def __repr__(self) -> str:
         return (
             f"Circuit({len(self.variables)} variables, {len(self.groups)} groups, "

@@ -29,7 +29,8 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"structures", "datasets", "files"}),
     frozenset({"queries"}),
     frozenset({"completion", "learn"}),
-    frozenset({"classify", "distillation", "tune"}),
+    frozenset({"classify", "distillation", "nn", "tune"}),
+    frozenset({"sklearn"}),
     frozenset({"bench", "cli", "__main__"}),
 )
 
