@@ -143,16 +143,17 @@ class _CircuitEstimator(BaseEstimator):
 class CircuitDensity(DensityMixin, _CircuitEstimator):
     """A density estimator: a probabilistic circuit over the columns.
 
-    structure: a name of `pccore.structures` (learnspn, chow_liu, hclt, rat, ...). structure_options:
-    its options by name. method: a name of `pccore.learn.methods`; "auto": em, or none for structures
-    whose parameters are learned with them; "none". method_options: its options. epochs, batch_size:
-    of training. validation_fraction: rows that only decide which epoch is kept. domains: of the
-    columns; "auto": from the data (whole numbers from 0 are states or counts, others real); or for
-    all, or for each column, "real", "count", "binary" or a number of states. random_state: seed of
-    structure and training.
+    structure: a name of `pccore.structures` (learnspn, chow_liu, hclt, rat, ...).
+    structure_options: its options by name. method: a name of `pccore.learn.methods`; "auto": em, or
+    none for structures whose parameters are learned with them; "none". method_options: its options.
+    epochs, batch_size: of training. validation_fraction: rows that only decide which epoch is kept.
+    domains: of the columns; "auto": from the data (whole numbers from 0 are states or counts,
+    others real); or for all, or for each column, "real", "count", "binary" or a number of states.
+    random_state: seed of structure and training.
 
     Attributes after `fit`: circuit_ (a `Circuit`, for every query), n_features_in_,
-    feature_names_in_ where X has names. Raises ValueError, of which the errors of pccore are kinds.
+    feature_names_in_ where X has names. `fit` raises NotFoundError for an unknown structure or
+    method, OptionError for options, DataError for data that do not suit.
     """
 
     def _circuits(self) -> Sequence[Circuit]:

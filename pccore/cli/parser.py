@@ -248,6 +248,11 @@ def _query(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ig
     parser.add_argument(
         "--root", type=whole(0, 2**31), default=0, help="which root, of several (default: 0)"
     )
+    parser.add_argument(
+        "--trace",
+        metavar="FILE.json",
+        help="write every unit's value and the edges taken (samples are then drawn one by one)",
+    )
 
 
 def _complete(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ignore[reportPrivateUsage]
