@@ -29,7 +29,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"structures", "datasets", "files"}),
     frozenset({"queries"}),
     frozenset({"completion", "learn"}),
-    frozenset({"classify", "distillation", "nn", "tune"}),
+    frozenset({"classify", "distillation", "nn", "notebook", "tune"}),
     frozenset({"sklearn"}),
     frozenset({"bench", "cli", "__main__"}),
 )
