@@ -24,6 +24,7 @@ from pccore.leaves.binomial import Binomial
 from pccore.leaves.categorical import Categorical
 from pccore.leaves.gaussian import Gaussian
 from pccore.leaves.indicator import Indicator
+from pccore.leaves.poisson import Poisson
 
 
 class Expression:
@@ -111,6 +112,11 @@ def categorical(variable: str, probabilities: Sequence[float]) -> Leaf:
 def binomial(variable: str, trials: int, p: float) -> Leaf:
     """Leaf counting successes in `trials` draws of probability p."""
     return _leaf(variable, Binomial(trials), p)
+
+
+def poisson(variable: str, rate: float) -> Leaf:
+    """Leaf counting 0, 1, 2, ... with the mean `rate`."""
+    return _leaf(variable, Poisson(), rate)
 
 
 def gaussian(variable: str, mean: float, variance: float) -> Leaf:

@@ -1,4 +1,4 @@
-"""Finding the plug-ins of a package: one file per leaf family, structure, dataset, format."""
+"""Finding plug-ins by name: leaf families, structures, datasets, formats; views of notebooks."""
 
 from __future__ import annotations
 
@@ -9,6 +9,19 @@ from types import ModuleType
 from typing import TypeVar
 
 T = TypeVar("T")
+
+
+class Shown:
+    """What shows itself in a notebook. How is written in `pccore.notebook`, which imports what it
+    draws and is found by name, like every plug-in."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str | None:
+        return importlib.import_module("pccore.notebook").html(self)
+
+    def _repr_svg_(self) -> str | None:
+        return importlib.import_module("pccore.notebook").svg(self)
 
 
 def modules_in(package: str) -> list[ModuleType]:

@@ -140,6 +140,10 @@ class Generated(Params):
         if both is not None:
             raise ParameterError(f"parameter {both!r} is generated and stored as well")
 
+    def __reduce__(self) -> tuple[type[Generated], tuple[object, ...]]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        # The network, not what it makes.
+        return Generated, (self.network, dict(self.shapes), dict(self.direct))
+
     @cached_property
     def _tensors(self) -> Mapping[str, Tensor]:  # pyright: ignore[reportIncompatibleVariableOverride]
         logits = self.network.logits()

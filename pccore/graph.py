@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pccore.discovery import Shown
 from pccore.errors import EvidenceError, GraphError, NotFoundError, ParameterError
 from pccore.generated import Generated
 from pccore.graph_checks import check_edges, check_inputs, check_names
@@ -51,7 +52,7 @@ __all__ = [
 MAX_EDGES = 2**31
 
 
-class Circuit:
+class Circuit(Shown):
     """An immutable circuit: structure (`groups`, `roots`, `variables`) and parameters.
 
     groups: topological order, inputs before their users. roots: usually one unit.
@@ -321,6 +322,11 @@ class Circuit:
                     raise ParameterError(error.message, where=group.name) from None
             else:
                 _check_weights(group, tensor)
+
+    def __reduce__(self) -> tuple[type[Circuit], tuple[object, ...]]:
+        # What is derived is derived again; mapping proxies cannot be copied.
+        parts = (self.groups, self.roots, self.variables, self.params, dict(self.meta))
+        return Circuit, parts
 
     def __repr__(self) -> str:
         return (

@@ -31,6 +31,10 @@ class Params(Mapping[str, Tensor]):
     def __len__(self) -> int:
         return len(self._tensors)
 
+    def __reduce__(self) -> tuple[type[Params], tuple[dict[str, Tensor]]]:
+        # Mapping proxies cannot be copied or sent to another process; plain dicts can.
+        return Params, (dict(self._tensors),)
+
     def __repr__(self) -> str:
         return f"Params({len(self)} tensors, {self.count} numbers)"
 

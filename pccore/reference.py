@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from pccore.discovery import Shown
 from pccore.errors import EvidenceError
 from pccore.evidence import Evidence, evidence_rows
 from pccore.graph import Circuit, Group, IntArray, LeafGroup, SparseEdges, SumGroup, Unit
@@ -28,7 +29,7 @@ _CHUNK = 2**24
 
 
 @dataclass(frozen=True)
-class Trace:
+class Trace(Shown):
     """What one upward pass computed.
 
     x: the evidence, float64 [B, V]. log_values: for each group log S_n(x), float64 [B, size].

@@ -22,14 +22,15 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"build", "evidence"}),
     frozenset({"reference"}),
     frozenset({"check", "oracle"}),
+    frozenset({"compile"}),
     frozenset({"drawing"}),
     frozenset({"transform"}),
     frozenset({"consequence", "draft", "formula", "polynomial", "repair"}),
     frozenset({"structures", "datasets", "files"}),
-    frozenset({"compile"}),
     frozenset({"queries"}),
     frozenset({"completion", "learn"}),
-    frozenset({"classify", "distillation", "tune"}),
+    frozenset({"classify", "distillation", "nn", "notebook", "tune"}),
+    frozenset({"sklearn"}),
     frozenset({"bench", "cli", "__main__"}),
 )
 

@@ -155,9 +155,11 @@ def _reset() -> None:
 
 def _save(model: str, circuit: Circuit) -> None:
     with st.popover("Save", width="stretch"):
+        report = store.get_report(model).properties
+        likelihood = report.get("smooth") == "yes" == report.get("consistent")
         for one in writable():
             name = one.name
-            if one.drawing or not one.suits(circuit):
+            if one.drawing or not one.suits(circuit) or (one.likelihood and not likelihood):
                 continue
             if name == "pc.json" and circuit.num_parameters > 1_000_000:
                 continue
@@ -171,6 +173,8 @@ def _save(model: str, circuit: Circuit) -> None:
                 on_click="ignore",
                 width="stretch",
                 key=f"pcw_save_{name}",
+                disabled=not one.installed,
+                help=None if one.installed else f"Needs the Python package {one.package}.",
             )
         picture_export.show(model, circuit, picture_export.current_values(circuit))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -15,15 +16,28 @@ from pc_workbench.views import query_answers, query_board, query_truth
 from pccore.errors import PCError
 from pccore.queries import licence_of
 from pccore.queries.steps import Walk, number
+from pccore.queries.trace import MAX_EDGES
 
 BEST, ENUMERATION = "Best and drawn", "Beside enumeration"
 
 
 def show(subject: Subject) -> None:
     """The tabs; what is expensive is computed when its tab is open."""
-    chosen = st.segmented_control(
+    line = st.container(horizontal=True, vertical_alignment="center")
+    chosen = line.segmented_control(
         "More", (BEST, ENUMERATION, POLYNOMIAL, HIDDEN), label_visibility="collapsed", key=TAB
     )
+    if subject.circuit.num_edges <= MAX_EDGES:
+        line.download_button(
+            "Trace (JSON)",
+            functools.partial(query_answers.trace_file, subject.values, state.get().seed),
+            file_name=f"{subject.model}.trace.json",
+            mime="application/json",
+            on_click="ignore",
+            key="pcw_query_trace",
+            help="The value, derivative and flow of every unit under this evidence, and the edges "
+            "of the most probable and of the drawn state",
+        )
     if chosen is None:
         return
     with st.container(border=True), errors.boundary():

@@ -29,7 +29,9 @@ def leaf_figure(circuit: Circuit, unit: Unit) -> go.Figure | None:
     params = tensor[:, unit.index].double()  # [d, *P]
     names = [circuit.variables[v] for v in group.variables]
     states = group.family.support.states
-    if states is None:
+    if group.family.support.kind == "count":
+        figure = _counts(group, params, names)
+    elif states is None:
         figure = _densities(group, params, names)
     elif states > MOST_STATES:
         return None
@@ -58,6 +60,19 @@ def _grid(table: np.ndarray, names: list[str]) -> go.Figure:
     )
     figure = go.Figure(heat)
     return figure.update_layout(xaxis_title="state", yaxis={"autorange": "reversed"})
+
+
+def _counts(group: LeafGroup, params: torch.Tensor, names: list[str]) -> go.Figure:
+    """Bars over the counts that carry the mass."""
+    spread = group.family.variance(params).sqrt()
+    high = float((group.family.mean(params) + 5 * spread).max())
+    x = torch.arange(min(int(high) + 3, MOST_STATES), dtype=params.dtype)
+    figure = go.Figure()
+    for place, name in enumerate(names[:8]):
+        y = torch.exp(group.family.log_prob(x, params[place]))
+        hover = "P(%{x}) = %{y:.4f}"
+        figure.add_trace(go.Bar(x=x.tolist(), y=y.tolist(), name=name, hovertemplate=hover))
+    return figure.update_layout(xaxis_title="count", yaxis_title="probability")
 
 
 def _densities(group: LeafGroup, params: torch.Tensor, names: list[str]) -> go.Figure:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import math
 from dataclasses import dataclass
 from typing import Literal
 
 from pc_workbench.views.query_evidence import Given
-from pccore.queries import Licence, UnitValues, licence_of
-from pccore.queries.steps import number
+from pccore.errors import PCError
+from pccore.queries import Licence, UnitValues, licence_of, trace
+from pccore.queries.steps import Walk, draw, explain, number
 
 Worth = Literal["exact", "bound", "estimate", "refused"]
 
@@ -95,3 +98,12 @@ def refusal(found: Licence) -> str:
     """One sentence: which property the circuit lacks."""
     text = f"{found.query.title} {lacking(found)}"
     return f"{text}: {found.witness.message}" if found.witness else f"{text}."
+
+
+def trace_file(values: UnitValues, seed: int) -> bytes:
+    """The run as JSON, with the best tree and the one that this seed draws, where there are."""
+    walks: list[Walk] = []
+    # The circuit or the evidence may have none, or they may be too large to be followed.
+    with contextlib.suppress(PCError):
+        walks = [explain(values, up=False), draw(values, seed)]
+    return json.dumps(trace(values, walks=walks), allow_nan=False).encode()

@@ -37,7 +37,7 @@ def asking(model: str, given: Given, seed: int) -> tuple[str, str]:
     if given.hidden:
         hidden = (f"{unit}={child}" for unit, child in given.hidden.items())
         words += ["--observe-hidden", ",".join(hidden)]
-    return python, shlex.join([*words, "--ask", "marginals"])
+    return python, shlex.join([*words, "--ask", "marginals", "--trace", "trace.json"])
 
 
 def _plain(value: float) -> float | int:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from pccore.discovery import Shown
 from pccore.graph import Circuit, Unit
 
 Verdict = Literal["yes", "no", "unknown"]
@@ -51,7 +52,7 @@ class Witness:
 
 
 @dataclass(frozen=True)
-class Report:
+class Report(Shown):
     """The verdicts on one circuit.
 
     properties: verdict by name, only those that were asked for. witnesses: at most

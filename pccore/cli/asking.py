@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -21,6 +23,7 @@ from pccore.cli.support import all_rows_for, compiled, device_of, dtype_of
 from pccore.errors import EvidenceError, OptionError
 from pccore.evidence import parse_evidence
 from pccore.files import load_model
+from pccore.files.atomic import write_atomically
 from pccore.graph import Circuit, Unit
 from pccore.polynomial import network_polynomial
 from pccore.queries import (
@@ -34,9 +37,11 @@ from pccore.queries import (
     mpe,
     require,
     sample,
+    trace,
     unit_values,
 )
 from pccore.queries.post_order import evaluate_in_post_order
+from pccore.queries.steps import Walk, draw, explain
 from pccore.transform import observe_hidden, parse_hidden, parse_soft, soften
 
 #: Rows that eval takes at a time, between two looks at the clock.
@@ -44,6 +49,10 @@ CHUNK = 4096
 
 #: More edges than this are not listed unit by unit.
 MAX_LISTED_EDGES = 2_000_000
+
+#: Units of a tree in a trace, and samples.
+MAX_TREE = 50_000
+MAX_TRACED = 1000
 
 #: Values that the samples of one command may hold together; each becomes a Python object.
 MAX_SAMPLED = 4_000_000
@@ -151,6 +160,23 @@ class _Question:
             self.circuit, self.evidence, self.root, soft=self.soft, hidden=self.hidden
         )
 
+    @cached_property
+    def seed(self) -> int:
+        """Of samples."""
+        given = self.options.seed
+        return secrets.randbits(32) if given is None else given
+
+    @cached_property
+    def drawn(self) -> list[Walk]:
+        """Samples with their trees, for --trace."""
+        if self.options.count > MAX_TRACED:
+            raise OptionError(
+                f"a trace has at most {MAX_TRACED} samples, not {self.options.count}",
+                where="--count",
+            )
+        count = range(self.options.count)
+        return [draw(self.values, self.seed + n, most=MAX_TREE) for n in count]
+
     def refuse(self, what: str, hint: str, *, evidence: bool) -> None:
         """Raise OptionError where soft or hidden evidence (or any) was given to such a query."""
         observed = any(not math.isnan(value) for value in self.evidence.values())
@@ -160,6 +186,18 @@ class _Question:
 
 
 _Asked = Callable[[_Question], Answer]
+
+
+def _write_trace(question: _Question, answer: Mapping[str, Any]) -> None:
+    """The file of --trace: the run under the evidence, and the trees that were chosen."""
+    walks: Sequence[Walk] = ()
+    if question.options.ask == "mpe":
+        walks = [explain(question.values, up=False, most=MAX_TREE)]
+    elif question.options.ask == "sample":
+        walks = question.drawn
+    found = trace(question.values, query=question.options.ask, answer=answer, walks=walks)
+    data = json.dumps(found, allow_nan=False).encode()
+    write_atomically(Path(question.options.trace), lambda stream: stream.write(data))
 
 
 def query(options: argparse.Namespace) -> int:
@@ -174,6 +212,8 @@ def query(options: argparse.Namespace) -> int:
     hidden = parse_hidden(options.observe_hidden, circuit)
     question = _Question(circuit, evidence, soft, hidden, options)
     payload, lines = _ANSWERS[options.ask](question)
+    if options.trace is not None:
+        _write_trace(question, payload)
     asked: dict[str, Any] = {"evidence": evidence}
     if soft:
         asked["soft"] = soft
@@ -253,11 +293,14 @@ def _sample(question: _Question) -> Answer:
         raise OptionError(
             f"{options.count} samples are too many at once, at most {most}", where="--count"
         )
-    seed = secrets.randbits(32) if options.seed is None else options.seed
-    drawn = sample(question.given, options.count, question.evidence, seed, options.root)
+    if options.trace is None:
+        given = question.given
+        drawn = sample(given, options.count, question.evidence, question.seed, options.root)
+    else:  # one at a time, each with its tree
+        drawn = torch.from_numpy(np.stack([walk.assignment for walk in question.drawn]))
     states = [_named(circuit, row) for row in drawn]
     lines = table(circuit.variables, [list(state.values()) for state in states])
-    return {"sample": states, "seed": seed}, lines
+    return {"sample": states, "seed": question.seed}, lines
 
 
 # -- unit by unit --------------------------------------------------------------------------

@@ -102,7 +102,12 @@ def _models(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: i
         commands, "convert", "models:convert", "write a model in another format (by its ending)"
     )
     parser.add_argument("source", metavar="IN")
-    parser.add_argument("target", metavar="OUT")
+    parser.add_argument(
+        "target",
+        metavar="OUT",
+        help="models: .pc.json .pc.safetensors .pc.txt .build.py .jpc .spflow; pictures: .svg .pdf "
+        ".png .tex .dot; log-likelihoods for programs without pccore: .onnx .numpy.py",
+    )
     parser.add_argument(
         "--materialise",
         action="store_true",
@@ -242,6 +247,11 @@ def _query(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ig
     parser.add_argument("--seed", type=whole(0, 2**63 - 1), help="of the samples")
     parser.add_argument(
         "--root", type=whole(0, 2**31), default=0, help="which root, of several (default: 0)"
+    )
+    parser.add_argument(
+        "--trace",
+        metavar="FILE.json",
+        help="write every unit's value and the edges taken (samples are then drawn one by one)",
     )
 
 

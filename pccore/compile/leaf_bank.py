@@ -245,6 +245,15 @@ class LeafBank:
         """The family's right inverse."""
         return self.family.unconstrain(self.values)
 
+    def gradient(self, statistics: Tensor) -> Tensor:
+        """d log-likelihood / d parameters, from the statistics, in the shape of the values."""
+        values = self.values.detach().clone().requires_grad_()
+        with torch.enable_grad():
+            expected = self.expected_log(values, self.counts(statistics))
+            (gradient,) = torch.autograd.grad(expected, values)
+        # An infinite slope times the zero count of an impossible event.
+        return torch.nan_to_num(gradient, nan=0.0)
+
     def expected_log(self, values: Tensor, counts: Tensor) -> Tensor:
         """sum of statistics * coefficients."""
         local = values if self.shift is None else self._recentred(values, self.shift)

@@ -248,6 +248,35 @@ class LeafLayer(Layer):
         missing = ~state.observed[where, columns]
         x[where[missing], columns[missing]] = filled[missing].to(x.dtype)
 
+    def add_slopes(self, state: Pass, flows: Tensor, out: Tensor) -> None:
+        """Add sum_k F_k d log p_k(x) / dx to out [V, B], 0 where x is missing; only real variables
+        have a slope."""
+        if self.bank.family.support.kind != "real":
+            return
+        x, observed = self._data(state)
+        incoming = self.read(flows)
+        with torch.enable_grad():
+            x = x.detach().requires_grad_()
+            if self.bank.shifts_each:
+                params = self.rows.of(self.bank.parameters)
+                total = x.new_zeros(())
+                for j in range(x.shape[1]):
+                    moved = self._moved(x, j)
+                    values = self.bank.family.log_prob(moved, params[:, j].unsqueeze(2))
+                    total = total + (values * incoming).sum()
+            else:
+                local = x if self.bank.shift is None else x - self.rows.of(self.bank.shift)
+                statistics = self.bank.family.sufficient_statistics(local, 2).flatten(1, 2)
+                pull = torch.bmm(self.rows.of(self.bank.coefficients).mT, incoming)
+                total = (statistics * pull).sum()
+                if self._has_base:
+                    base = self.bank.family.log_base(local)
+                    total = total + (base * incoming.sum(1, keepdim=True)).sum()
+            (slopes,) = torch.autograd.grad(total, x)
+        if observed is not None:
+            slopes = torch.where(observed, slopes, 0.0)
+        out.index_add_(0, self.variables.reshape(-1), slopes.flatten(0, 1))
+
     def expectation(self, flows: Tensor, per_unit: Tensor, out: Tensor) -> None:
         """Add sum_k F_k * per_unit [rows, d, K, n] to out [V, n, B]."""
         table = self.rows.of(per_unit)

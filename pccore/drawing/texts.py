@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -118,10 +118,18 @@ def _names(circuit: Circuit, variables: Sequence[int]) -> Text:
     return tuple(parts)
 
 
+_LETTERS: Mapping[str, str] = {
+    "bernoulli": "B",
+    "gaussian": "N",
+    "categorical": "Cat",
+    "binomial": "Bin",
+    "poisson": "Poi",
+}
+
+
 def _distribution(family: str, values: list[float], states: int | None) -> str:
     """`B(0.6)`, `N(0, 1)`, `Cat(0.2, 0.3, 0.5)`; without numbers where they would not fit."""
-    letters = {"bernoulli": "B", "gaussian": "N", "categorical": "Cat", "binomial": "Bin"}
-    short = letters.get(family, family)
+    short = _LETTERS.get(family, family)
     if family == "binomial" and values:
         values = [float((states or 1) - 1), *values]
     if not values or len(values) > 3:

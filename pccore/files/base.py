@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BufferedIOBase
@@ -112,7 +113,9 @@ class Format:
     empty for a format that holds any circuit. recognises: whether the first 4096 bytes look
     like this format, for files whose name does not say. drawing: a picture of the circuit.
     exact: loading gives back exactly what was saved; texts for people and for other programs
-    keep the function, not every group and tie.
+    keep the function, not every group and tie. likelihood: holds the log-likelihood alone, which
+    circuits that are not smooth and consistent do not have. package: what has to be installed to
+    write it, besides what this package depends on.
     """
 
     name: str
@@ -127,6 +130,13 @@ class Format:
     exact: bool = True
     companions: tuple[str, ...] = ()
     families: tuple[str, ...] = ()
+    likelihood: bool = False
+    package: str = ""
+
+    @property
+    def installed(self) -> bool:
+        """Whether what it needs is there."""
+        return not self.package or importlib.util.find_spec(self.package) is not None
 
     def suits(self, circuit: Circuit) -> bool:
         """Whether a circuit has only roots and leaves that the format can hold."""

@@ -22,12 +22,13 @@ from pccore.leaves.binomial import Binomial
 from pccore.leaves.categorical import Categorical
 from pccore.leaves.gaussian import Gaussian
 from pccore.leaves.indicator import Indicator
+from pccore.leaves.poisson import Poisson
 
 #: More units than this are no code that anyone reads.
 MAX_UNITS = 300
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_BUILDERS = ("bernoulli", "binomial", "categorical", "gaussian", "indicator")
+_BUILDERS = ("bernoulli", "binomial", "categorical", "gaussian", "indicator", "poisson")
 _RESERVED: frozenset[str] = frozenset(
     (*_BUILDERS, "Leaf", "circuit", "mix", "model", "product", "torch")
 )
@@ -121,7 +122,7 @@ class _Writer:
         values = params.tolist()
         family: LeafFamily = group.family
         builder = type(family).__name__.lower()
-        if family == Bernoulli():
+        if family in (Bernoulli(), Poisson()):
             arguments = f"{values!r}"
         elif isinstance(family, Binomial):
             arguments = f"{family.trials}, {values!r}"

@@ -34,6 +34,7 @@ _BUILDERS: Mapping[str, Callable[..., object]] = MappingProxyType(
         "categorical": build.categorical,
         "gaussian": build.gaussian,
         "indicator": build.indicator,
+        "poisson": build.poisson,
         "product": build.product,
         "mix": build.mix,
         "circuit": build.circuit,

@@ -29,6 +29,7 @@ from pccore.leaves.bernoulli import Bernoulli
 from pccore.leaves.categorical import Categorical
 from pccore.leaves.gaussian import Gaussian
 from pccore.leaves.indicator import Indicator
+from pccore.leaves.poisson import Poisson
 
 _PLAIN = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
 _NUMBER = "[-+]?" + _PLAIN
@@ -60,6 +61,13 @@ def _bernoulli(values: Mapping[str, list[float]]) -> _Made:
     return Bernoulli(), (p,)
 
 
+def _poisson(values: Mapping[str, list[float]]) -> _Made:
+    (mean,) = values["mean"]
+    if not 0 <= mean < math.inf:
+        raise FileError(f"the mean {mean:g} of a Poisson leaf is not a number >= 0")
+    return Poisson(), (mean,)
+
+
 def _categorical(values: Mapping[str, list[float]]) -> _Made:
     return _distribution(values["p"])
 
@@ -89,6 +97,7 @@ _LEAVES: Mapping[str, Callable[[Mapping[str, list[float]]], _Made]] = MappingPro
     {
         "Gaussian": _gaussian,
         "Bernoulli": _bernoulli,
+        "Poisson": _poisson,
         "Categorical": _categorical,
         "Histogram": _histogram,
     }
@@ -297,6 +306,8 @@ def _leaf(nodes: Nodes, leaf: int) -> str:
         return f"Gaussian({name}|mean={values[0]!r};stdev={math.sqrt(values[1])!r})"
     if isinstance(family, Bernoulli):
         return f"Bernoulli({name}|p={values[0]!r})"
+    if isinstance(family, Poisson):
+        return f"Poisson({name}|mean={values[0]!r})"
     if isinstance(family, Categorical):
         return f"Categorical({name}|p=[{', '.join(map(repr, values))}])"
     if isinstance(family, Indicator):
@@ -312,5 +323,5 @@ SPFLOW = reading(
     load,
     recognises,
     save=save,
-    families=("gaussian", "bernoulli", "categorical", "indicator"),
+    families=("gaussian", "bernoulli", "poisson", "categorical", "indicator"),
 )

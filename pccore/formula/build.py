@@ -15,6 +15,7 @@ _ARGUMENTS: Mapping[str, tuple[int, int, str]] = {
     "N": (2, 2, "a mean and a variance"),
     "Bern": (1, 1, "one probability"),
     "Binom": (2, 2, "a number of trials and a probability"),
+    "Pois": (1, 1, "a rate"),
     "Cat": (2, 2**16, "a probability for each state"),
 }
 _NOTE = re.compile(r"#[ \t]*(title|story)[ \t]*:[ \t]*(.*)")
@@ -208,6 +209,8 @@ class _Builder:
                 return build.gaussian(node.variable, *node.arguments)
             if node.function == "Bern":
                 return build.bernoulli(node.variable, first)
+            if node.function == "Pois":
+                return build.poisson(node.variable, first)
             if node.function == "Cat":
                 return build.categorical(node.variable, node.arguments)
             if not (first.is_integer() and 1 <= first < 2**16):

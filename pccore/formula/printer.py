@@ -14,6 +14,7 @@ from pccore.leaves.binomial import Binomial
 from pccore.leaves.categorical import Categorical
 from pccore.leaves.gaussian import Gaussian
 from pccore.leaves.indicator import Indicator
+from pccore.leaves.poisson import Poisson
 
 #: More units than this are no formula that anyone reads.
 MAX_UNITS = 2000
@@ -202,6 +203,8 @@ class _Printer:
                 return f"Cat({variable}; {', '.join(map(_number, values))})"
             case Binomial(trials=trials):
                 return f"Binom({variable}; {trials}, {_number(values[0])})"
+            case Poisson():
+                return f"Pois({variable}; {_number(values[0])})"
             case _:
                 raise OptionError(f"{group.family.name} leaves have no notation", where=group.name)
 

@@ -10,7 +10,7 @@ from pccore.errors import SourceError
 from pccore.formula.lexer import Token, tokens
 
 #: Leaves that are written like functions.
-FUNCTIONS = frozenset({"N", "Bern", "Cat", "Binom"})
+FUNCTIONS = frozenset({"N", "Bern", "Cat", "Binom", "Pois"})
 MAX_POWER = 16
 _OPERATORS = frozenset("+*/")
 

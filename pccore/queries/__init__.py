@@ -18,6 +18,7 @@ from pccore.queries.posterior import (
     posterior_marginals,
 )
 from pccore.queries.table import Licence, Query, licence, queries, require
+from pccore.queries.trace import trace
 from pccore.queries.values import UnitValues, hidden_posterior, unit_values
 
 __all__ = [
@@ -48,5 +49,6 @@ __all__ = [
     "queries",
     "require",
     "sample",
+    "trace",
     "unit_values",
 ]

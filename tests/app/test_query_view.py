@@ -248,7 +248,7 @@ def test_the_code_asks_the_same() -> None:
     python, command = asking("figure1_naive_bayes", asked, 3)
     assert command == (
         "pccore query figure1_naive_bayes --evidence X1=1 --soft 'X2=0.2 0.8' "
-        "--observe-hidden S=0 --ask marginals"
+        "--observe-hidden S=0 --ask marginals --trace trace.json"
     )
     assert "{'X1': 1}, soft={'X2': [0.2, 0.8]}, hidden={'S': 0}" in python
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import pytest
 
 from pccore import oracle, reference
 from pccore.build import bernoulli, circuit, gaussian, indicator, mix
+from pccore.cli.parser import ASKS
 from pccore.files import load_model, save_model
+from pccore.graph import Unit
 from pccore.structures.figures import figures
 from pccore.transform import materialise
 from tests.cli.helpers import Run, assert_one_line
@@ -151,3 +154,56 @@ def test_large_polynomials_are_refused(run: Run, folder: Path):
         wide = wide * bernoulli(f"X{i}", 0.5)
     save_model(circuit(wide), folder / "wide.pc.json")
     assert_one_line(run("query", "wide.pc.json", "--ask", "polynomial"), "too large", "4096")
+
+
+def test_a_trace_holds_every_unit_and_the_edges_taken(run: Run, bayes: str, folder: Path):
+    ask = ("query", bayes, "--evidence", "X1=1", "--json", "--trace", "t.json", "--ask")
+    answer = run(*ask, "mpe").json
+    found = json.loads((folder / "t.json").read_text())
+    model = load_model(bayes)
+    run_of = reference.evaluate(model, {"X1": 1})
+    flows = reference.flows(model, run_of)
+    assert (found["pccore_trace"], found["query"], found["root"]) == (1, "mpe", "S")
+    assert found["evidence"] == {"X1": 1} and found["answer"]["mpe"] == answer["mpe"]
+    units = {unit["name"]: unit for unit in found["units"]}
+    assert set(units) == {group.name for group in model.groups}
+    for g, group in enumerate(model.groups):
+        log = float(run_of.log_values[g][0, 0])
+        unit = units[group.name]
+        assert unit["log_value"] == pytest.approx(None if log == -math.inf else log)
+        assert unit["flow"] == pytest.approx(float(flows[g][0, 0]))
+        assert unit["kind"] == group.kind
+        children = [edge.child for edge in model.children(Unit(g, 0))]
+        assert [c["name"] for c in unit.get("children", [])] == [
+            model.unit_name(c) for c in children
+        ]
+    (tree,) = found["trees"]
+    assert tree["assignment"] == answer["mpe"]
+    best = reference.max_product(model, {"X1": 1})
+    edges = {(edge["parent"], edge["child"]) for edge in tree["edges"]}
+    assert edges == {(model.unit_name(a), model.unit_name(b)) for a, b in best.edges}
+    assert tree["log_value"] == pytest.approx(best.log_value)
+
+
+@pytest.mark.parametrize("word", [ask for ask in ASKS if ask not in ("partition", "polynomial")])
+def test_every_query_can_be_traced(run: Run, junction: str, folder: Path, word: str):
+    ask = ("query", junction, "--evidence", "X3=1", "--seed", 3, "--json", "--trace", "t.json")
+    answer = run(*ask, "--ask", word).json
+    found = json.loads((folder / "t.json").read_text())
+    assert found["query"] == word
+    assert found["answer"] == {k: v for k, v in answer.items() if k != "evidence"}
+
+
+def test_traced_samples_are_those_of_their_trees(run: Run, bayes: str, folder: Path):
+    ask = ("query", bayes, "--ask", "sample", "--count", 5, "--seed", 1, "--trace", "t.json")
+    drawn = run(*ask, "--json").json["sample"]
+    trees = json.loads((folder / "t.json").read_text())["trees"]
+    assert [tree["assignment"] for tree in trees] == drawn
+    assert_one_line(run(*ask[:4], "--count", 2000, "--trace", "t.json"), "--count", "1000 samples")
+    assert_one_line(run(*ask[:-1], "none/t.json"), "none")
+
+
+def test_broken_circuits_and_the_rest_are_traced(run: Run, broken: str, bayes: str, folder: Path):
+    for model, word in ((broken, "values"), (bayes, "partition"), (bayes, "polynomial")):
+        assert run("query", model, "--ask", word, "--trace", "t.json").status == 0
+        assert json.loads((folder / "t.json").read_text())["units"]

@@ -16,6 +16,7 @@ from pccore.leaves.binomial import Binomial
 from pccore.leaves.categorical import Categorical
 from pccore.leaves.gaussian import Gaussian
 from pccore.leaves.indicator import Indicator
+from pccore.leaves.poisson import Poisson
 
 #: Hyperparameters worth testing; other families are tested with their defaults.
 HYPERPARAMETERS: Mapping[str, tuple[Mapping[str, float], ...]] = MappingProxyType(
@@ -50,6 +51,8 @@ ILLEGAL: tuple[tuple[LeafFamily, object], ...] = (
     (Indicator(2), 2.0),
     (Indicator(2), 0.5),
     (Indicator(2), -1.0),
+    (Poisson(), -0.5),
+    (Poisson(), math.inf),
 )
 
 
@@ -314,6 +317,8 @@ def test_illegal_parameters_are_refused(family: LeafFamily, value: object):
         (Binomial(4), 1.0, 3.0, -math.inf),
         (Categorical(3), [0.0, 1.0, 0.0], 1.0, 0.0),
         (Categorical(3), [0.0, 1.0, 0.0], 2.0, -math.inf),
+        (Poisson(), 0.0, 0.0, 0.0),
+        (Poisson(), 0.0, 2.0, -math.inf),
         (Indicator(3), 1.0, 1.0, 0.0),
         (Indicator(3), 1.0, 0.0, -math.inf),
     ],

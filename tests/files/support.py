@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from pccore.build import bernoulli, circuit, gaussian
@@ -138,7 +139,13 @@ def holds(circuit: Circuit, format_: Format) -> bool:
         return False
 
 
+def skip_unless_installed(format_: Format) -> None:
+    if not format_.installed:
+        pytest.skip(f"the package {format_.package} is not installed")
+
+
 def stored(circuit: Circuit, format_: Format) -> bytes:
+    skip_unless_installed(format_)
     stream = io.BytesIO()
     assert format_.save is not None
     format_.save(circuit, stream)
@@ -146,6 +153,7 @@ def stored(circuit: Circuit, format_: Format) -> bytes:
 
 
 def written(circuit: Circuit, folder: Path, suffix: str = ".pc.json") -> Path:
+    skip_unless_installed(next(f for f in FORMATS().values() if suffix in f.suffixes))
     path = folder / f"model{suffix}"
     save_model(circuit, path)
     return path

@@ -75,11 +75,15 @@ def test_names_share() -> None:
 
 
 def test_leaves() -> None:
-    model = parse_formula("N(Y; -1, 1/2)*Bern(A; 0.3)*Cat(C; 0.2, 0.3, 0.5)*Binom(K; 4, 0.5)")
-    row = [[-1.0, 1, 2, 2]]
-    expected = 1 / math.sqrt(math.pi) * 0.3 * 0.5 * 6 / 16
+    model = parse_formula(
+        "N(Y; -1, 1/2)*Bern(A; 0.3)*Cat(C; 0.2, 0.3, 0.5)*Binom(K; 4, 0.5)*Pois(P; 2)"
+    )
+    row = [[-1.0, 1, 2, 2, 3]]
+    expected = 1 / math.sqrt(math.pi) * 0.3 * 0.5 * 6 / 16 * 8 / 6 * math.exp(-2)
     assert value(model, row)[0] == pytest.approx(expected)
-    assert model.variables == ("Y", "A", "C", "K")
+    assert model.variables == ("Y", "A", "C", "K", "P")
+    again = parse_formula(format_formula(model))
+    np.testing.assert_allclose(evaluate(again, row).root, evaluate(model, row).root)
 
 
 def test_roots_notes_variables_and_dead_parts() -> None:

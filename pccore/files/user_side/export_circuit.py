@@ -109,7 +109,7 @@ def _spflow(module: Any, writer: Writer, done: dict[int, Grid]) -> Grid:
 
 def _spflow_module(module: Any, writer: Writer, done: dict[int, Grid]) -> Grid:
     kind = type(module).__name__
-    if kind in ("Normal", "Bernoulli", "Categorical", "Binomial"):
+    if kind in ("Normal", "Bernoulli", "Categorical", "Binomial", "Poisson"):
         return _spflow_leaves(module, writer)
     if hasattr(module, "root_node"):  # Einet, RatSPN: a structure around its root
         return _spflow(module.root_node, writer, done)
@@ -171,8 +171,10 @@ def _spflow_leaves(module: Any, writer: Writer) -> Grid:
         smallest = min(v[1] for feature in table for channel in feature for v in channel)
         families = [_gaussian(smallest)] * len(columns)
     else:
-        table = module.probs.tolist()
-        if kind == "Binomial":
+        table = (module.rate if kind == "Poisson" else module.probs).tolist()
+        if kind == "Poisson":
+            families = ["poisson"] * len(columns)
+        elif kind == "Binomial":
             counts = [int(_first(feature)) for feature in module.total_count.tolist()]
             families = [{"family": "binomial", "trials": count} for count in counts]
         elif kind == "Categorical":

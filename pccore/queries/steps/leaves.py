@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 
@@ -107,15 +108,22 @@ def parameters(values: UnitValues, group: LeafGroup, unit: Unit, place: int) -> 
     return stored[place, unit.index]
 
 
+_LETTERS: Mapping[str, str] = {
+    "gaussian": "N",
+    "bernoulli": "B",
+    "binomial": "Bin",
+    "poisson": "Poi",
+    "categorical": "P",
+}
+
+
 def density_symbol(group: LeafGroup, name: str, params: torch.Tensor) -> str:
     """`[X1 = 1]`, `P(X1; 0.6)`, `N(X; 0, 1)`."""
     family = group.family.name
     numbers = [number(float(p)) for p in params.reshape(-1)[:3]]
     if family == "indicator":
         return f"[{name} = {numbers[0]}]"
-    short = {"gaussian": "N", "bernoulli": "B", "binomial": "Bin", "categorical": "P"}.get(
-        family, family
-    )
+    short = _LETTERS.get(family, family)
     if family == "categorical" or len(params.reshape(-1)) > 3:
         return f"{short}({name})"
     return f"{short}({name}; {', '.join(numbers)})"

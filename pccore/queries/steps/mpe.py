@@ -18,6 +18,7 @@ from pccore.errors import EvidenceError
 from pccore.graph import LeafGroup, Unit
 from pccore.queries.steps import leaves
 from pccore.queries.steps.base import (
+    MAX_UNITS,
     Part,
     Scale,
     Step,
@@ -136,9 +137,14 @@ def mpe_steps(
 
 
 def explain(
-    values: UnitValues, below: Unit | None = None, scale: Scale = "linear", up: bool = True
+    values: UnitValues,
+    below: Unit | None = None,
+    scale: Scale = "linear",
+    up: bool = True,
+    most: int = MAX_UNITS,
 ) -> Walk:
-    """Maxima children first (up=False leaves these steps out), then the winners from the top down.
+    """Maxima children first (up=False leaves these steps out), then the winners from the top down,
+    at most `most` units.
 
     At a tie the first child wins. The walk's log_value is that of the best induced tree: the
     maximum of log S over completions on deterministic circuits, a lower bound elsewhere.
@@ -153,8 +159,8 @@ def explain(
     if maxima[top.group][top.index] == -math.inf:
         raise EvidenceError("the evidence has probability zero under this circuit")
     steps = [_up(values, unit, maxima, scale) for unit in units]
-    chosen = _winners(values, top, maxima)
-    order = follow(values, top, chosen)
+    chosen = _winners(values, top, maxima, most)
+    order = follow(values, top, chosen, most)
     assignment = values.x.copy()
     leaf_logs: dict[Unit, float] = {}
     for unit in order:
@@ -175,12 +181,14 @@ def _terms(values: UnitValues, unit: Unit, maxima: tuple[FloatArray, ...]) -> Fl
     return below + log_weights_of(values, unit)
 
 
-def _winners(values: UnitValues, top: Unit, maxima: tuple[FloatArray, ...]) -> dict[Unit, int]:
+def _winners(
+    values: UnitValues, top: Unit, maxima: tuple[FloatArray, ...], most: int
+) -> dict[Unit, int]:
     """The winning child of every sum of the tree."""
     chosen: dict[Unit, int] = {}
     while True:
         # Each round decides the sums that the last one has reached.
-        order = follow(values, top, chosen)
+        order = follow(values, top, chosen, most)
         open_sums = [
             unit
             for unit in order

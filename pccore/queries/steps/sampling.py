@@ -20,6 +20,7 @@ from pccore.graph import LeafGroup, Unit
 from pccore.queries.posterior import leaf_chances
 from pccore.queries.steps import leaves
 from pccore.queries.steps.base import (
+    MAX_UNITS,
     Interval,
     Part,
     Roll,
@@ -51,14 +52,20 @@ def sample_steps(
     return draw(values, seed, below, scale).steps
 
 
-def draw(values: UnitValues, seed: int, below: Unit | None = None, scale: Scale = "linear") -> Walk:
+def draw(
+    values: UnitValues,
+    seed: int,
+    below: Unit | None = None,
+    scale: Scale = "linear",
+    most: int = MAX_UNITS,
+) -> Walk:
     """One exact sample of P(X | e), from the top down; the same seed gives the same rolls.
 
     below: draws what the unit would, were it the whole circuit. The walk's log_value is that of the
     tree that was drawn, with the leaves' densities at the drawn values.
 
     Raises PropertyError unless the circuit is smooth and decomposable, EvidenceError for
-    impossible evidence, OptionError where the tree has more than MAX_UNITS units.
+    impossible evidence, OptionError where the tree has more than `most` units.
     """
     licence = require(values.program, "sample")
     top = top_of(values, below)
@@ -68,7 +75,7 @@ def draw(values: UnitValues, seed: int, below: Unit | None = None, scale: Scale 
     chosen: dict[Unit, int] = {}
     rolls: dict[Unit, Roll] = {}
     while True:
-        order = follow(values, top, chosen)
+        order = follow(values, top, chosen, most)
         waiting = [u for u in order if _is_sum(values, u) and u not in chosen]
         if not waiting:
             break

@@ -44,10 +44,13 @@ class InducedTree:
         return float(np.sum([*weights, *self.leaves.values()]))
 
 
-def follow(values: UnitValues, top: Unit, chosen: Mapping[Unit, int]) -> list[Unit]:
+def follow(
+    values: UnitValues, top: Unit, chosen: Mapping[Unit, int], most: int = MAX_UNITS
+) -> list[Unit]:
     """The units of the tree in the order of the trace; chosen: the child of each sum.
 
-    A sum that `chosen` lacks ends the trace there: it is the next to be chosen.
+    A sum that `chosen` lacks ends the trace there: it is the next to be chosen. Raises OptionError
+    for more than `most` units.
     """
     circuit = values.circuit
     order: list[Unit] = []
@@ -56,9 +59,9 @@ def follow(values: UnitValues, top: Unit, chosen: Mapping[Unit, int]) -> list[Un
     while stack:
         unit = stack.pop()
         order.append(unit)
-        if len(order) > MAX_UNITS:
+        if len(order) > most:
             raise OptionError(
-                f"the induced tree below {circuit.unit_name(top)} has more than {MAX_UNITS} units",
+                f"the induced tree below {circuit.unit_name(top)} has more than {most} units",
                 hint="zoom into a unit further down",
             )
         if is_leaf(circuit, unit):

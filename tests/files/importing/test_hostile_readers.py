@@ -59,7 +59,8 @@ CASES = [
     ("m.bif", "/* for ever", "line 1: a text or comment does not end"),
     ("m.spflow", "(0.5*(Bernoulli(V0|p=0.5))", "the equation ends too early"),
     ("m.spflow", "\nBernoulli(V0|p=2)", "line 2, column 1: p = 2 is not a probability"),
-    ("m.spflow", "\n Poisson(V0|mean=2)", "line 2, column 2: the leaf Poisson is not supported"),
+    ("m.spflow", "\n Gamma(V0|alpha=2)", "line 2, column 2: the leaf Gamma is not supported"),
+    ("m.spflow", "Poisson(V0|mean=-2)", "the mean -2 of a Poisson leaf is not a number >= 0"),
     ("m.spflow", "Bernoulli(V99999999|p=0.5)", None),  # a name like any other
     ("m.spflow", "(Bernoulli(V0|p=0.5) + Bernoulli(V0|p=0.5))", "'+' is not expected here"),
 ]

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pccore.build import bernoulli, circuit, gaussian
+from pccore.build import bernoulli, circuit, gaussian, poisson
 from pccore.errors import FileError, ParameterError
 from pccore.files import FORMATS, load_bytes, save_bytes
 from pccore.graph import Circuit
@@ -42,6 +42,16 @@ def test_a_discrete_circuit_comes_back(suffix: str):
     assert len(again.variables) == len(model.variables)
     same_function(model, again, rows_of(model))
     assert save_bytes(again, "m" + suffix)  # what was read can be written
+
+
+def test_counts_come_back_from_equations_and_code():
+    model = circuit(
+        0.3 * (poisson("V0", 2.5) * bernoulli("V1", 0.2))
+        + 0.7 * (poisson("V0", 0.0) * bernoulli("V1", 0.9))
+    )
+    rows = torch.tensor([[0.0, 1], [3, 0], [math.nan, 1], [7, math.nan]])
+    for suffix in (".spflow", ".build.py", ".pc.txt", ".pc.json"):
+        same_function(model, load_bytes(save_bytes(model, "m" + suffix), "m" + suffix), rows)
 
 
 @given(st.integers(0, 10_000), st.sampled_from([".jpc", ".spflow"]))

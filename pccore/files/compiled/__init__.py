@@ -1,0 +1,1 @@
+"""The compiled log-likelihood as plain arrays, for programs without this package."""
