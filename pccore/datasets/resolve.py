@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pccore.datasets import assemble, images, npz, shards, tabular
+from pccore.datasets import assemble, images, npz, parquet, shards, tabular, zipped
 from pccore.datasets.augment import MIRROR, mirrored
 from pccore.datasets.base import SPLITS, Bundled, Dataset, Split
 from pccore.discovery import instances_in
 from pccore.errors import DataError, NotFoundError
 
-Kind = Literal["npz", "csv", "debd", "images", "shards"]
+Kind = Literal["npz", "csv", "parquet", "zip", "debd", "images", "shards"]
 
 ENVIRONMENT = "PCCORE_DATA"
 _DEPTH = 4
@@ -32,11 +32,21 @@ _DEBD = re.compile(r"(.+)\.(?:train|ts|valid|test)\.data")
 _READERS: Mapping[str, Callable[[Path], assemble.Parts]] = {
     "npz": assemble.from_npz,
     "csv": assemble.from_csv,
+    "parquet": assemble.from_parquet,
+    "zip": assemble.from_zip,
     "debd": assemble.from_debd,
     "images": assemble.from_images,
 }
 #: What is taken of equal names.
-_KINDS: tuple[Kind, ...] = ("npz", "debd", "csv", "images", "shards")
+_KINDS: tuple[Kind, ...] = ("npz", "debd", "csv", "parquet", "images", "zip", "shards")
+#: What the ending of a single file says.
+_ENDINGS: Mapping[str, Kind] = {
+    ".npz": "npz",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".parquet": "parquet",
+    ".zip": "zip",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +59,7 @@ class Found:
     @property
     def stem(self) -> str:
         """The name without the ending."""
-        return self.path.stem if self.kind in ("npz", "csv") else self.path.name
+        return self.path.stem if self.kind in _ENDINGS.values() else self.path.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +160,8 @@ def _at_path(text: str) -> Found | None:
     plain_name = path.name == text  # such a folder may lie here by chance: look further
     if found is None and not plain_name:
         raise DataError(
-            "this is no dataset: neither .npz, .csv or .train.data nor a folder of images or "
-            ".npy files",
+            "this is no dataset: neither .npz, .csv, .parquet, .train.data or a .zip of images, "
+            "nor a folder of images or .npy files",
             where=path.name,
         )
     return found
@@ -175,10 +185,8 @@ def _detect(path: Path) -> Found | None:
         return Found("debd", path.with_name(match[1]))
     if not path.exists():
         return Found("debd", path) if assemble.debd_files(path) else None
-    ending = path.suffix.lower()
-    if ending == ".npz":
-        return Found("npz", path)
-    return Found("csv", path) if ending in (".csv", ".tsv") else None
+    kind = _ENDINGS.get(path.suffix.lower())
+    return None if kind is None else Found(kind, path)
 
 
 def _below(name: str, root: Path | None) -> Found | None:
@@ -227,10 +235,20 @@ def _scan(root: Path) -> list[Found]:
                         found.add(Found("shards", path))
                     else:
                         below.append(path)
-                elif (item := _detect(path)) is not None:
+                elif (item := _detect(path)) is not None and _worth_listing(item):
                     found.add(item)
         level = below
     return sorted(found, key=lambda item: str(item.path))
+
+
+def _worth_listing(item: Found) -> bool:
+    """Whether a file is a dataset for all that is cheap to know: most archives hold no images."""
+    if item.kind != "zip":
+        return True
+    try:
+        return zipped.count_images(item.path) > 0
+    except DataError:
+        return False
 
 
 def _info(name: str, item: Found) -> DatasetInfo:
@@ -240,6 +258,8 @@ def _info(name: str, item: Found) -> DatasetInfo:
     described = {
         "npz": f"{item.path.name}",
         "csv": f"{item.path.name}",
+        "parquet": f"{item.path.name}",
+        "zip": f"images in {item.path.name}",
         "debd": f"{item.path.name}.train.data and its kin",
         "images": "a folder of images",
         "shards": "files read a batch at a time",
@@ -255,6 +275,11 @@ def _info(name: str, item: Found) -> DatasetInfo:
             described = f"images of {sides}" if len(shapes[0]) > 2 else "table"
         elif item.kind == "csv":
             columns = tabular.csv_columns(item.path)
+        elif item.kind == "parquet":
+            rows, header = parquet.parquet_facts(item.path)
+            columns = len(header)
+        elif item.kind == "zip":
+            rows = zipped.count_images(item.path)
         elif item.kind == "shards":
             rows, shape = shards.rows_of(item.path)
             columns = math.prod(shape)
