@@ -20,7 +20,7 @@ from pccore.datasets.base import (
     default_names,
 )
 from pccore.datasets.supports import MAX_STATES, guess_supports
-from pccore.datasets.tabular import AS_IT_IS, Reading, Table
+from pccore.datasets.tabular import Reading, Table
 from pccore.errors import DataError
 from pccore.leaves.base import Support
 
@@ -88,12 +88,12 @@ def from_npz(path: Path) -> Parts:
     )
 
 
-def from_csv(path: Path, reading: Reading = AS_IT_IS) -> Parts:
+def from_csv(path: Path, reading: Reading) -> Parts:
     """The table of a .csv file; see `tabular`."""
     return _of_table(tabular.read_csv(path, reading), path)
 
 
-def from_parquet(path: Path, reading: Reading = AS_IT_IS) -> Parts:
+def from_parquet(path: Path, reading: Reading) -> Parts:
     """The table of a .parquet file; see `parquet`."""
     return _of_table(parquet.read_parquet(path, reading), path)
 

@@ -3,6 +3,7 @@
 A name is, in this order: a bundled dataset; a file or folder at that path; a file or folder below
 the folder that the environment variable PCCORE_DATA names (at most 4 levels down), by its name
 without the ending (`nltcs`), or by its path below that folder (`debd/nltcs`, `debd/nltcs.npz`).
+Without that variable, the folder is the one that `pccore datasets fetch` writes to, if it is there.
 `+mirror` after any of them adds the mirror images of the training images.
 """
 
@@ -12,7 +13,7 @@ import difflib
 import math
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -20,6 +21,8 @@ from typing import Literal
 from pccore.datasets import assemble, images, npz, parquet, shards, tabular, zipped
 from pccore.datasets.augment import MIRROR, mirrored
 from pccore.datasets.base import SPLITS, Bundled, Dataset, Split
+from pccore.datasets.tabular import Reading
+from pccore.datasets.types import ColumnType, reading_of, retype
 from pccore.discovery import instances_in
 from pccore.errors import DataError, NotFoundError
 
@@ -31,11 +34,13 @@ _MAX_ENTRIES = 20_000
 _DEBD = re.compile(r"(.+)\.(?:train|ts|valid|test)\.data")
 _READERS: Mapping[str, Callable[[Path], assemble.Parts]] = {
     "npz": assemble.from_npz,
-    "csv": assemble.from_csv,
-    "parquet": assemble.from_parquet,
     "zip": assemble.from_zip,
     "debd": assemble.from_debd,
     "images": assemble.from_images,
+}
+_TABLES: Mapping[str, Callable[[Path, Reading], assemble.Parts]] = {
+    "csv": assemble.from_csv,
+    "parquet": assemble.from_parquet,
 }
 #: What is taken of equal names.
 _KINDS: tuple[Kind, ...] = ("npz", "debd", "csv", "parquet", "images", "zip", "shards")
@@ -80,11 +85,15 @@ def load(
     *,
     valid: bool = True,
     limit: int | None = None,
+    types: Mapping[str, ColumnType] | None = None,
+    orders: Mapping[str, Sequence[str]] | None = None,
 ) -> Dataset:
     """The dataset of a bundled name, a path, or a name below `root` (default: PCCORE_DATA).
 
     valid: False puts the validation rows into train (protocols that know only train and test);
-    the validation split then has no rows. limit: only the first `limit` rows of each split.
+    the validation split then has no rows. limit: only the first `limit` rows of each split. types,
+    orders: of single columns, as `retype` takes them; a column of a table is read accordingly, so
+    that a number may be a word.
 
     Raises NotFoundError where nothing has this name, DataError where what it names is unusable.
     """
@@ -92,17 +101,34 @@ def load(
         raise DataError(f"a limit of {limit} rows leaves nothing")
     name = str(name_or_path)
     if name.endswith(MIRROR):
-        plain = load(name.removesuffix(MIRROR), root, valid=valid, limit=limit)
-        return mirrored(plain)
+        plain = name.removesuffix(MIRROR)
+        return mirrored(load(plain, root, valid=valid, limit=limit, types=types, orders=orders))
+    dataset, left = _read(name, _root(root), valid, limit, types or {})
+    return retype(dataset, left, orders) if left or orders else dataset
+
+
+def _read(
+    name: str,
+    root: Path | None,
+    valid: bool,
+    limit: int | None,
+    types: Mapping[str, ColumnType],
+) -> tuple[Dataset, Mapping[str, ColumnType]]:
+    """A dataset, and the types that are left to be given to its variables."""
     for bundled in _bundled():
         if bundled.name == name:
-            return assemble.restrict(bundled.make(), valid=valid, limit=limit)
-    found = _at_path(name) or _below(name, _root(root))
+            return assemble.restrict(bundled.make(), valid=valid, limit=limit), types
+    found = _at_path(name) or _below(name, root)
     if found is None:
-        raise _not_found(name, _root(root))
+        raise _not_found(name, root)
     if found.kind == "shards":
-        return shards.read(found.path, valid=valid, limit=limit)
-    return assemble.assemble(_READERS[found.kind](found.path), valid=valid, limit=limit)
+        return shards.read(found.path, valid=valid, limit=limit), types
+    if found.kind in _TABLES:
+        parts = _TABLES[found.kind](found.path, reading_of(types))
+        types = {name: one for name, one in types.items() if one != "ignore"}
+    else:
+        parts = _READERS[found.kind](found.path)
+    return assemble.assemble(parts, valid=valid, limit=limit), types
 
 
 def parse_reference(text: str) -> tuple[str, Split | None]:
@@ -144,8 +170,14 @@ def _root(root: Path | None) -> Path | None:
     """The folder to search, or None where there is none."""
     if root is None:
         text = os.environ.get(ENVIRONMENT, "")
-        root = Path(text) if text else None
+        root = Path(text) if text else downloads()
     return root if root is not None and root.is_dir() else None
+
+
+def downloads() -> Path:
+    """Where fetched sets go without PCCORE_DATA: below the user's folder for data."""
+    home = os.environ.get("XDG_DATA_HOME", "")
+    return (Path(home) if home else Path.home() / ".local" / "share") / "pccore" / "datasets"
 
 
 def _at_path(text: str) -> Found | None:
