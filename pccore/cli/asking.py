@@ -373,7 +373,7 @@ def _in_words(circuit: Circuit, state: Mapping[str, Any]) -> dict[str, Any]:
     said: dict[str, Any] = {}
     for name, value in state.items():
         words = state_names(circuit, name) if isinstance(value, int) else ()
-        said[name] = (words[value] if value < len(words) else "") or value
+        said[name] = (words[value] if words else "") or value
     return said
 
 

@@ -17,7 +17,7 @@ import math
 import os
 import struct
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -317,4 +317,7 @@ def _faces(paths: Sequence[Path]) -> dict[str, NDArray[Any]]:
     return {"x": np.ascontiguousarray(faces), "y": np.arange(len(faces)) // 10}
 
 
-_ARRAYS = {"idx": _idx_arrays, "faces": _faces}
+_ARRAYS: Mapping[str, Callable[[Sequence[Path]], dict[str, NDArray[Any]]]] = {
+    "idx": _idx_arrays,
+    "faces": _faces,
+}
