@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -160,7 +161,7 @@ def _loaded(options: argparse.Namespace, name: str) -> Dataset:
         variable, one = _assignment(text, "--type", "X=categorical")
         types[variable] = parse_type(one, variable)
     orders = {
-        variable: [word.strip() for word in words.split(",")]
+        variable: [word.strip() for word in next(csv.reader([words], skipinitialspace=True), [])]
         for variable, words in (_assignment(text, "--order", "X=A,B,C") for text in options.order)
     }
     dataset = load(name, types=types, orders=orders)

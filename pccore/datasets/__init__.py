@@ -11,7 +11,7 @@ from __future__ import annotations
 from pccore.datasets.base import SPLITS, Dataset, ImageShape, Split
 from pccore.datasets.describe import Bar, VariableSummary, describe, suggested_types
 from pccore.datasets.prepare import parse_shares, resplit
-from pccore.datasets.resolve import DatasetInfo, load, names, parse_reference
+from pccore.datasets.resolve import DatasetInfo, info_of, load, names, parse_reference
 from pccore.datasets.saving import dataset_bytes, save_dataset
 from pccore.datasets.streams import Shards
 from pccore.datasets.supports import check_columns, check_support, guess_supports
@@ -43,6 +43,7 @@ __all__ = [
     "dataset_bytes",
     "describe",
     "guess_supports",
+    "info_of",
     "load",
     "names",
     "parse_reference",

@@ -112,8 +112,11 @@ def read(path: Path, key: str) -> NDArray[Any]:
     return np.frombuffer(values, header.dtype).reshape(header.shape, order=order)
 
 
-def layout(found: Mapping[str, Header], where: str) -> Layout:
-    """Find the splits, labels and names among the arrays. Raises DataError where none fits."""
+def layout(found: Mapping[str, Header], where: str, most: int = MAX_ELEMENTS) -> Layout:
+    """Find the splits, labels and names among the arrays, of at most so many values.
+
+    Raises DataError where none fits.
+    """
 
     def first(*names: str) -> str | None:
         return next((name for name in names if name in found), None)
@@ -136,8 +139,8 @@ def layout(found: Mapping[str, Header], where: str) -> Layout:
         )
     for key in data.values():
         _check_data(found[key], f"{where}, {key}")
-    if sum(math.prod(found[key].shape) for key in data.values()) > MAX_ELEMENTS:
-        raise DataError(f"more than {MAX_ELEMENTS} values in all", where=where)
+    if sum(math.prod(found[key].shape) for key in data.values()) > most:
+        raise DataError(f"more than {most} values in all", where=where)
     for split, key in labels.items():
         header = found[key]
         if split not in data or header.dtype.kind not in "biu" or len(header.shape) != 1:

@@ -20,7 +20,7 @@ from typing import Literal
 
 from pccore.datasets import assemble, images, npz, parquet, shards, tabular, zipped
 from pccore.datasets.augment import MIRROR, mirrored
-from pccore.datasets.base import SPLITS, Bundled, Dataset, Split
+from pccore.datasets.base import MAX_ELEMENTS, SPLITS, Bundled, Dataset, Split
 from pccore.datasets.tabular import Reading
 from pccore.datasets.types import ColumnType, reading_of, retype
 from pccore.discovery import instances_in
@@ -32,7 +32,7 @@ ENVIRONMENT = "PCCORE_DATA"
 _DEPTH = 4
 _MAX_ENTRIES = 20_000
 _DEBD = re.compile(r"(.+)\.(?:train|ts|valid|test)\.data")
-_READERS: Mapping[str, Callable[[Path], assemble.Parts]] = {
+_READERS: Mapping[str, Callable[[Path, int], assemble.Parts]] = {
     "npz": assemble.from_npz,
     "zip": assemble.from_zip,
     "debd": assemble.from_debd,
@@ -87,13 +87,14 @@ def load(
     limit: int | None = None,
     types: Mapping[str, ColumnType] | None = None,
     orders: Mapping[str, Sequence[str]] | None = None,
+    most: int = MAX_ELEMENTS,
 ) -> Dataset:
     """The dataset of a bundled name, a path, or a name below `root` (default: PCCORE_DATA).
 
     valid: False puts the validation rows into train (protocols that know only train and test);
     the validation split then has no rows. limit: only the first `limit` rows of each split. types,
     orders: of single columns, as `retype` takes them; a column of a table is read accordingly, so
-    that a number may be a word.
+    that a number may be a word. most: values that a file of arrays or images may announce.
 
     Raises NotFoundError where nothing has this name, DataError where what it names is unusable.
     """
@@ -102,8 +103,10 @@ def load(
     name = str(name_or_path)
     if name.endswith(MIRROR):
         plain = name.removesuffix(MIRROR)
-        return mirrored(load(plain, root, valid=valid, limit=limit, types=types, orders=orders))
-    dataset, left = _read(name, _root(root), valid, limit, types or {})
+        return mirrored(
+            load(plain, root, valid=valid, limit=limit, types=types, orders=orders, most=most)
+        )
+    dataset, left = _read(name, _root(root), valid, limit, types or {}, most)
     return retype(dataset, left, orders) if left or orders else dataset
 
 
@@ -113,6 +116,7 @@ def _read(
     valid: bool,
     limit: int | None,
     types: Mapping[str, ColumnType],
+    most: int,
 ) -> tuple[Dataset, Mapping[str, ColumnType]]:
     """A dataset, and the types that are left to be given to its variables."""
     for bundled in _bundled():
@@ -127,7 +131,7 @@ def _read(
         parts = _TABLES[found.kind](found.path, reading_of(types))
         types = {name: one for name, one in types.items() if one != "ignore"}
     else:
-        parts = _READERS[found.kind](found.path)
+        parts = _READERS[found.kind](found.path, most)
     return assemble.assemble(parts, valid=valid, limit=limit), types
 
 
@@ -160,6 +164,14 @@ def names(root: Path | None = None) -> tuple[DatasetInfo, ...]:
         name = item.stem if unique else relative.as_posix()
         infos.append(_info(name, item))
     return tuple(infos)
+
+
+def info_of(path: Path) -> DatasetInfo:
+    """One line of a listing for a file or folder. Raises NotFoundError where it is no dataset."""
+    found = _detect(path) if path.exists() else None
+    if found is None:
+        raise NotFoundError("there is no dataset here", hint=path.name)
+    return _info(found.stem, found)
 
 
 def _bundled() -> list[Bundled]:

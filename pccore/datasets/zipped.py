@@ -13,12 +13,15 @@ from pccore.datasets import images
 from pccore.datasets.images import Folder
 from pccore.errors import DataError, FileError
 
-#: Besides the bounds of every archive: what computers put beside pictures.
+#: What computers put beside pictures.
 _LITTER = ("__MACOSX",)
 
 
-def read_zip(path: Path) -> Folder:
-    """All images of the archive. Raises DataError that names the member that does not fit."""
+def read_zip(path: Path, most: int) -> Folder:
+    """All images of the archive, at most so many values.
+
+    Raises DataError that names the member that does not fit.
+    """
     try:
         with (
             archives.opened(path, path.name) as archive,
@@ -27,7 +30,7 @@ def read_zip(path: Path) -> Folder:
             folder = Path(scratch) / path.stem
             folder.mkdir()
             _unpack(archive, _images(archive), folder)
-            return images.read_folder(folder)
+            return images.read_folder(folder, most)
     except FileError as error:
         raise DataError(error.message, where=error.where or path.name, hint=error.hint) from error
 
