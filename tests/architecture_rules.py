@@ -26,6 +26,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"transform"}),
     frozenset({"consequence", "draft", "formula", "polynomial", "repair"}),
     frozenset({"structures", "datasets", "files"}),
+    frozenset({"bundle"}),
     frozenset({"compile"}),
     frozenset({"queries"}),
     frozenset({"completion", "learn"}),

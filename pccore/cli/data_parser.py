@@ -67,3 +67,23 @@ def declare_datasets(commands: argparse._SubParsersAction[Parser]) -> None:  # p
         metavar="URL",
         help="of fetch: the folder of a mirror that has the same files",
     )
+
+
+def declare_bundle(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ignore[reportPrivateUsage]
+    """bundle: pack, unpack, info."""
+    parser = command(
+        commands,
+        "bundle",
+        "bundling:bundle",
+        "circuit, dataset, evidence and a run in one .pcbundle file, and out of it again",
+    )
+    parser.add_argument("action", choices=("pack", "unpack", "info"), metavar="pack|unpack|info")
+    parser.add_argument("source", metavar="FILE.pcbundle")
+    parser.add_argument(
+        "target", metavar="DIR", nargs="?", help="of unpack: empty or new"
+    )
+    parser.add_argument("--model", metavar="MODEL", help="of pack, as the following")
+    parser.add_argument("--data", metavar="D")
+    parser.add_argument("--evidence", metavar="TEXT", default="", help='such as "X1=1,X3=0"')
+    parser.add_argument("--run", metavar="DIR", help="a run directory")
+    parser.add_argument("--title", metavar="TEXT", default="")

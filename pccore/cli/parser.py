@@ -20,7 +20,7 @@ from pccore.cli.arguments import (
     states,
     whole,
 )
-from pccore.cli.data_parser import declare_datasets
+from pccore.cli.data_parser import declare_bundle, declare_datasets
 from pccore.cli.learning_parser import (
     declare_distil,
     declare_mixture,
@@ -143,6 +143,7 @@ def _models(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: i
     output(parser)
     _grow(commands)
     declare_datasets(commands)
+    declare_bundle(commands)
 
 
 def _grow(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ignore[reportPrivateUsage]
