@@ -27,6 +27,12 @@ def _gallery() -> None:
     gallery.page()
 
 
+def _data() -> None:
+    from pc_workbench.screens import data
+
+    data.page()
+
+
 def _build() -> None:
     from pc_workbench.screens import build
 
@@ -76,6 +82,7 @@ def _first() -> None:
 pages = MappingProxyType(
     {
         "gallery": st.Page(_gallery, title="Gallery", default=True),
+        "data": st.Page(_data, title="Data", url_path="data"),
         "build": st.Page(_build, title="Build", url_path="build"),
         "inspect": st.Page(_inspect, title="Inspect", url_path="inspect"),
         "query": st.Page(_query, title="Query", url_path="query"),

@@ -23,6 +23,11 @@ def models_folder() -> Path:
     return home() / "models"
 
 
+def datasets_folder() -> Path:
+    """Datasets by content hash."""
+    return home() / "datasets"
+
+
 def runs_folder() -> Path:
     """Run directories, also those that `pccore train --run` put there."""
     return home() / "runs"

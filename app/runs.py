@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from pc_workbench import errors, jobs, state, store
+from pc_workbench import datastore, errors, jobs, state, store
 from pc_workbench.jobs import JobView
 from pc_workbench.views import curves
 from pc_workbench.views.curves import Story
@@ -82,13 +82,13 @@ def run_title(run: str) -> str:
     """What a run trains on what, as markdown. Raises RunError where it is not known any more."""
     config = jobs.registry().directory(run).config()
     model = errors.plain(errors.short(config.title or config.model))
-    return f"**{model}** on {errors.plain(errors.short(config.data))}"
+    return f"**{model}** on {errors.plain(errors.short(datastore.title(config.data)))}"
 
 
 def trained_title(config: RunConfig, circuit: Circuit) -> str:
     """The title of a trained model: trained twice is not said twice."""
     base = str(circuit.meta.get("title") or config.model).partition(", trained")[0]
-    return f"{base}, trained on {config.data}"
+    return f"{base}, trained on {datastore.title(config.data)}"
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -99,7 +99,7 @@ def mismatch(model: str, dataset: str) -> str:
         if len(circuit.variables) != data.num_variables:
             return (
                 f"This model has {len(circuit.variables)} variables, "
-                f"the dataset {errors.plain(dataset)} has {data.num_variables}."
+                f"the dataset {errors.plain(datastore.title(dataset))} has {data.num_variables}."
             )
         check_trainable(circuit, data)
     except PropertyError as error:

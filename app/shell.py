@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pc_workbench import errors, session, state, store
+from pc_workbench import datastore, errors, session, state, store
 from pccore.errors import PCError
 
 SIDEBAR = 220  # pixels
@@ -78,7 +78,7 @@ def _known_dataset() -> None:
     """A link may name a dataset that only another server has: widgets could not show it."""
     known = [info.name for info in store.dataset_infos()]
     dataset = state.get().dataset
-    if known and dataset not in known:
+    if known and dataset not in known and datastore.id_of(dataset) is None:
         st.toast(f"There is no dataset {errors.plain(errors.short(dataset))} here.")
         state.choose_dataset(known[0])
 
@@ -95,7 +95,7 @@ def _current() -> None:
     if store.is_untrained(now.model):
         st.badge("untrained", color="orange", help="Its parameters are random. Train fits them.")
     st.caption("Dataset")
-    st.markdown(errors.plain(now.dataset))
+    st.markdown(errors.plain(datastore.title(now.dataset)))
 
 
 @st.fragment(run_every=HEARTBEAT)

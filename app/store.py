@@ -20,7 +20,7 @@ import streamlit as st
 import torch
 from PIL import Image
 
-from pc_workbench import drafts, errors, paths
+from pc_workbench import datastore, drafts, errors, paths
 from pc_workbench.views.sheets import contact_sheet
 from pccore import datasets
 from pccore.check import Report, check
@@ -181,9 +181,13 @@ def _dataset(source: str) -> Dataset:
 
 
 @st.cache_resource(ttl=30, max_entries=1, show_spinner=False)
-def dataset_infos() -> tuple[DatasetInfo, ...]:
-    """The datasets that may be chosen: bundled ones and those below PCCORE_DATA."""
+def _named_infos() -> tuple[DatasetInfo, ...]:
     return datasets.names()
+
+
+def dataset_infos() -> tuple[DatasetInfo, ...]:
+    """The datasets that may be chosen: uploaded ones, bundled ones, those below PCCORE_DATA."""
+    return (*_named_infos(), *(one.info for one in datastore.listed()))
 
 
 def get_circuit(model: str) -> Circuit:
@@ -229,9 +233,17 @@ def get_dataset(name: str) -> Dataset:
 
     Raises NotFoundError, DataError.
     """
+    if (stored := datastore.id_of(name)) is not None:
+        return _dataset(str(datastore.path(stored)))
     if name not in {info.name for info in dataset_infos()}:
         raise NotFoundError(f"there is no dataset {name!r} here", hint="choose one in the Gallery")
     return _dataset(name)
+
+
+def dataset_reference(name: str) -> str:
+    """What to write for a dataset in a command, in Python or in a run: its name, else its path."""
+    stored = datastore.id_of(name)
+    return name if stored is None else str(datastore.path(stored))
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

@@ -14,7 +14,7 @@ MAX_LINES = 400
 # The engine in layers, lowest first. A module imports only from its own layer or a lower one.
 # A new module has to be given its place here.
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"scope", "errors", "resources", "discovery", "logarithm"}),
+    frozenset({"scope", "errors", "resources", "discovery", "logarithm", "archives"}),
     frozenset({"leaves", "params", "generated", "options", "presets"}),
     frozenset({"groups"}),
     frozenset({"graph_checks"}),
@@ -27,6 +27,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"transform"}),
     frozenset({"consequence", "draft", "formula", "polynomial", "repair"}),
     frozenset({"structures", "datasets", "files"}),
+    frozenset({"bundle"}),
     frozenset({"queries"}),
     frozenset({"completion", "learn"}),
     frozenset({"classify", "distillation", "nn", "notebook", "tune"}),

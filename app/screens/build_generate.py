@@ -7,7 +7,7 @@ from dataclasses import fields
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pc_workbench import controls, errors, navigate, preview, state, store
+from pc_workbench import controls, datastore, errors, navigate, preview, state, store
 from pc_workbench.components import circuit_graph
 from pc_workbench.views import commands, sizes
 from pccore.errors import OptionError, PCError
@@ -40,7 +40,8 @@ def show(code: DeltaGenerator, action: DeltaGenerator) -> None:
     with left:
         _options(structure, problem if isinstance(problem, OptionError) else None)
     with code:
-        controls.show_code(*commands.build(structure.name, now.dataset, options))
+        data = store.dataset_reference(now.dataset)
+        controls.show_code(*commands.build(structure.name, data, options))
     too_large = size is not None and size.parameters > LARGE
     action.button(
         "Create",
@@ -67,7 +68,9 @@ def show(code: DeltaGenerator, action: DeltaGenerator) -> None:
 def _choices() -> Structure:
     names = [info.name for info in store.dataset_infos()]
     # The widgets below change with these two, so they come first.
-    st.selectbox("Dataset", names, **state.bind("dataset", among=names))
+    st.selectbox(
+        "Dataset", names, format_func=datastore.title, **state.bind("dataset", among=names)
+    )
     known = _suitable(state.get().dataset)
     if state.get().structure not in known:
         # Rectangles where there is an image, else the structure that suits any data.
@@ -128,7 +131,7 @@ def _create(structure: str, dataset: str, options: dict[str, str]) -> None:
             circuit = preview.learned(structure, dataset, tuple(options.items()))
         else:
             circuit = build_structure(structure, shape_of(store.get_dataset(dataset)), options)
-        title = f"{circuit.meta['title']} for {dataset}"
+        title = f"{circuit.meta['title']} for {datastore.title(dataset)}"
         circuit = circuit.with_meta({**circuit.meta, "title": title})
         state.choose_model(store.put_model(circuit, untrained=not recipe.trained))
         st.session_state[_MADE] = (title, "")

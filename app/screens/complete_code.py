@@ -32,7 +32,7 @@ def one(model: str, samples: int) -> Code:
         "from pccore.compile import compile_circuit\n"
         f"{_LOAD}"
         f"program = compile_circuit({_model(model)})\n"
-        f"row = datasets.load({now.dataset!r}).{now.split}[{now.image}].astype(float)\n"
+        f"row = datasets.load({_dataset()!r}).{now.split}[{now.image}].astype(float)\n"
         "row[: len(row) // 2] = np.nan  # hide the upper half\n"
         "best = queries.mpe(program, row).assignment\n"
         "mean = queries.posterior_mean(program, row)\n"
@@ -49,7 +49,7 @@ def side(model: str, rivals: Sequence[str]) -> Code:
     named = ", ".join([_model(model), *(f"load_model({_quoted(name)})" for name in rivals)])
     python = (
         f"{_LOAD}"
-        f"data = datasets.load({now.dataset!r})\n"
+        f"data = datasets.load({_dataset()!r})\n"
         f"rows = data.{now.split}[{now.image} : {now.image + 1}]\n"
         'hidden = completion.hidden_pixels("mask.png", data.image)\n'
         f"for model in [{named}]:\n"
@@ -75,7 +75,7 @@ def components(model: str) -> Code:
         "import numpy as np\n"
         f"{_LOAD}"
         f"model = load_model({_quoted(model)})\n"
-        f"row = datasets.load({now.dataset!r}).{now.split}[{now.image}].astype(float)\n"
+        f"row = datasets.load({_dataset()!r}).{now.split}[{now.image}].astype(float)\n"
         "row[: len(row) // 2] = np.nan  # hide the upper half\n"
         "found = completion.components_of(model, row)\n"
         "for one in found.components[:12]:\n"
@@ -129,4 +129,8 @@ def _model(model: str) -> str:
 
 
 def _data() -> str:
-    return f"--data {shlex.quote(f'{state.get().dataset}:{state.get().split}')}"
+    return f"--data {shlex.quote(f'{_dataset()}:{state.get().split}')}"
+
+
+def _dataset() -> str:
+    return store.dataset_reference(state.get().dataset)

@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from pc_workbench import controls, errors, navigate, state, store
+from pc_workbench import controls, datastore, errors, navigate, state, store
 from pc_workbench.views import commands, sizes, uploads
 from pccore.datasets import DatasetInfo
 from pccore.errors import PCError
@@ -155,7 +155,7 @@ def _dataset_card(info: DatasetInfo) -> None:
     if info.num_variables is not None:
         facts.append(sizes.plural(info.num_variables, "variable"))
     with st.container(gap="small"):
-        st.markdown(f"**{errors.plain(info.name)}**")
+        st.markdown(f"**{errors.plain(datastore.title(info.name))}**")
         if info.kind == "bundled":  # those of a folder may be large
             st.image(store.picture(info.name), width="stretch")
         st.markdown(errors.plain(info.description[:1].upper() + info.description[1:]))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from pc_workbench import controls, errors, state, store
+from pc_workbench import controls, datastore, errors, state, store
 from pc_workbench.components import GraphEvent, circuit_graph
 from pc_workbench.components.layers import layer_blocks
 from pc_workbench.views import compile_costs, compile_facts, compile_view
@@ -58,12 +58,13 @@ def show(model: str, circuit: Circuit, outline: Outline) -> None:
 def code(model: str) -> None:
     """'Show code' of this view."""
     reference, samples = store.model_reference(model), state.get().batch
+    data = store.dataset_reference(state.get().dataset)
     try:
         dataset = store.get_dataset(state.get().dataset)
         fits = compile_costs.fits(store.get_circuit(model), dataset)
     except PCError:
         fits = False
-    python = compile_costs.python(reference, samples, state.get().dataset if fits else "")
+    python = compile_costs.python(reference, samples, data if fits else "")
     controls.show_code(python, f"pccore info {reference} --batch {samples}")
 
 
@@ -211,7 +212,7 @@ def _rows(circuit: Circuit, samples: int) -> tuple[np.ndarray, str]:
     """Data to measure on, and what they are."""
     rows = _dataset_rows(circuit, samples)
     if rows is not None:
-        return rows, f"rows of {state.get().dataset}"
+        return rows, f"rows of {datastore.title(state.get().dataset)}"
     return compile_costs.random_rows(circuit, samples), "random rows"
 
 

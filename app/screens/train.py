@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from pc_workbench import controls, errors, jobs, navigate, runs, session, state, store
+from pc_workbench import controls, datastore, errors, jobs, navigate, runs, session, state, store
 from pc_workbench.screens import train_classes, train_compare, train_run
 from pc_workbench.views import commands
 from pccore.errors import NotFoundError, OptionError, PCError
@@ -51,7 +51,11 @@ def page() -> None:
     if ready:
         with code:
             model = store.model_reference(now.model)
-            controls.show_code(*commands.train(model, now.dataset, method.name, mine, shared))
+            controls.show_code(
+                *commands.train(
+                    model, store.dataset_reference(now.dataset), method.name, mine, shared
+                )
+            )
     action.button("Start", type="primary", width="stretch", disabled=not ready, on_click=_start)
     with errors.boundary():
         own, common = _parsed(method) if ready else (None, None)
@@ -165,12 +169,12 @@ def _ready(model: str, dataset: str) -> bool:
         for name in runs.fitting(circuit)[:3]:
             if name != dataset:
                 st.button(
-                    f"Use the dataset {errors.plain(name)}",
+                    f"Use the dataset {errors.plain(datastore.title(name))}",
                     key=f"pcw_fit_{name}",
                     on_click=state.choose_dataset,
                     args=(name,),
                 )
-    navigate.links("build", label=f"Build a model for {errors.plain(dataset)}")
+    navigate.links("build", label=f"Build a model for {errors.plain(datastore.title(dataset))}")
     return False
 
 
@@ -185,7 +189,7 @@ def _start() -> None:
             store.get_dataset(now.dataset),
             owner=session.token(),
             model=store.model_reference(now.model),
-            data=now.dataset,
+            data=store.dataset_reference(now.dataset),
             method=method.name,
             method_options=own,
             train_options=shared,

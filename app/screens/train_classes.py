@@ -50,7 +50,9 @@ def show(method: str, own: object, shared: TrainOptions | None) -> None:
                 model = store.model_reference(now.model)
                 mine = controls.chosen("training", method_named(method).options)
                 common = controls.chosen("training", TrainOptions)
-                code = commands.classify(model, now.dataset, method, mine, common)
+                code = commands.classify(
+                    model, store.dataset_reference(now.dataset), method, mine, common
+                )
                 controls.show_code(*code, width="content")
         refused = st.session_state.pop(_REFUSED, "")
         if refused:
@@ -72,7 +74,7 @@ def _start(method: str, own: object, shared: TrainOptions, labels: tuple[int, ..
                 dataset,
                 owner=session.token(),
                 model=store.model_reference(now.model),
-                data=now.dataset,
+                data=store.dataset_reference(now.dataset),
                 method=method,
                 method_options=own,
                 train_options=shared,

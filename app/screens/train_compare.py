@@ -10,7 +10,7 @@ from typing import Any
 
 import streamlit as st
 
-from pc_workbench import controls, errors, jobs, runs, state
+from pc_workbench import controls, datastore, errors, jobs, runs, state
 from pc_workbench.jobs import JobView
 from pc_workbench.views import commands
 from pccore.errors import OptionError, PCError
@@ -92,7 +92,7 @@ def _table(shown: Sequence[tuple[RunConfig, JobView]], summaries: Mapping[str, R
     rows = [
         {
             "model": config.title or config.model,
-            "data": config.data,
+            "data": datastore.title(config.data),
             "method": config.method,
             "state": view.state,
             "epoch": f"{view.status.epoch} of {view.status.epochs}",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -25,6 +27,45 @@ def build(structure: str, dataset: str, options: Mapping[str, str]) -> Code:
     )
     words = ["pccore", "build", structure, "--data", dataset, *_settings(options), "-o", target]
     return python, shlex.join(words)
+
+
+def prepare(
+    dataset: str,
+    types: Mapping[str, str],
+    orders: Mapping[str, Sequence[str]],
+    shares: str | None,
+    seed: int,
+    *,
+    in_order: bool = False,
+) -> Code:
+    """(Python, command) that describe a dataset, and give it other types and splits."""
+    given = "".join(
+        f", {key}={value!r}"
+        for key, value in (("types", dict(types)), ("orders", dict(orders)))
+        if value
+    )
+    python = f"from pccore import datasets\n\ndata = datasets.load({dataset!r}{given})\n"
+    words = ["pccore", "datasets", "prepare", dataset, "ready.npz"]
+    words += [w for name, one in types.items() for w in ("--type", f"{name}={one}")]
+    words += [w for name, texts in orders.items() for w in ("--order", f"{name}={_line(texts)}")]
+    if shares is not None:
+        how = "in_order=True" if in_order else f"seed={seed}"
+        python += f"shares = datasets.parse_shares({shares!r})\n"
+        python += f"data = datasets.resplit(data, shares, {how})\n"
+        words += ["--split", shares, *(["--in-order"] if in_order else ["--seed", str(seed)])]
+    if not types and not orders and shares is None:
+        words = ["pccore", "datasets", "describe", dataset]
+    else:
+        python += "datasets.save_dataset(data, 'ready.npz')\n"
+    python += "for one in datasets.describe(data):\n    print(one)\n"
+    return python, shlex.join(words)
+
+
+def _line(words: Sequence[str]) -> str:
+    """Words as a line of CSV."""
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="").writerow(words)
+    return stream.getvalue()
 
 
 def open_file(name: str) -> Code:

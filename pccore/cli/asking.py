@@ -21,7 +21,7 @@ from torch import Tensor
 from pccore.cli.output import Progress, emit, pairs, table
 from pccore.cli.support import all_rows_for, compiled, device_of, dtype_of
 from pccore.errors import EvidenceError, OptionError
-from pccore.evidence import parse_evidence
+from pccore.evidence import parse_evidence, state_names
 from pccore.files import load_model
 from pccore.files.atomic import write_atomically
 from pccore.graph import Circuit, Unit
@@ -215,6 +215,9 @@ def query(options: argparse.Namespace) -> int:
     if options.trace is not None:
         _write_trace(question, payload)
     asked: dict[str, Any] = {"evidence": evidence}
+    words = {name: state_names(circuit, name) for name in circuit.variables}
+    if any(words.values()):
+        asked["states"] = {name: found for name, found in words.items() if found}
     if soft:
         asked["soft"] = soft
     if hidden:
@@ -258,7 +261,9 @@ def _marginals(question: _Question) -> Answer:
             text = ""
         else:
             answers[name] = chances[0].tolist()
-            text = "  ".join(f"{p:.4f}" for p in answers[name][:12])
+            words = state_names(circuit, name) or ("",) * len(answers[name])
+            shown = zip(words, answers[name][:12], strict=False)
+            text = "  ".join(f"{word} {p:.4f}".strip() for word, p in shown)
             text += "  ..." if len(answers[name]) > 12 else ""
         rows.append((name, mean, variance, text))
     header = ("variable", "mean", "variance", "probability of 0, 1, ...")
@@ -282,7 +287,8 @@ def _mpe(question: _Question) -> Answer:
         "bound": "a bound: the circuit is not known to be deterministic, "
         "another state may be more probable",
     }.get(found.quality, found.quality)
-    lines = [*table(("variable", "value"), state.items()), f"log-probability {log:.6g}", note]
+    said = _in_words(circuit, state).items()
+    lines = [*table(("variable", "value"), said), f"log-probability {log:.6g}", note]
     return payload, lines
 
 
@@ -299,8 +305,8 @@ def _sample(question: _Question) -> Answer:
     else:  # one at a time, each with its tree
         drawn = torch.from_numpy(np.stack([walk.assignment for walk in question.drawn]))
     states = [_named(circuit, row) for row in drawn]
-    lines = table(circuit.variables, [list(state.values()) for state in states])
-    return {"sample": states, "seed": question.seed}, lines
+    rows = [list(_in_words(circuit, state).values()) for state in states]
+    return {"sample": states, "seed": question.seed}, table(circuit.variables, rows)
 
 
 # -- unit by unit --------------------------------------------------------------------------
@@ -402,6 +408,15 @@ def _named(circuit: Circuit, row: Tensor) -> dict[str, Any]:
             whole = False
         state[name] = int(value) if whole and math.isfinite(value) else value
     return state
+
+
+def _in_words(circuit: Circuit, state: Mapping[str, Any]) -> dict[str, Any]:
+    """For people: states by their names, where they have any."""
+    said: dict[str, Any] = {}
+    for name, value in state.items():
+        words = state_names(circuit, name) if isinstance(value, int) else ()
+        said[name] = (words[value] if words else "") or value
+    return said
 
 
 _ANSWERS: Mapping[str, _Asked] = MappingProxyType(

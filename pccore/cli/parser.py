@@ -20,6 +20,7 @@ from pccore.cli.arguments import (
     states,
     whole,
 )
+from pccore.cli.data_parser import declare_bundle, declare_datasets
 from pccore.cli.learning_parser import (
     declare_distil,
     declare_mixture,
@@ -146,8 +147,8 @@ def _models(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: i
     precision(parser)
     output(parser)
     _grow(commands)
-    parser = command(commands, "datasets", "data:datasets", "the datasets that have a name")
-    parser.add_argument("name", metavar="NAME", nargs="?", help="the details of this one")
+    declare_datasets(commands)
+    declare_bundle(commands)
 
 
 def _grow(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ignore[reportPrivateUsage]

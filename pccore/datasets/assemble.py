@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pccore.datasets import images, npz, splits, tabular
+from pccore.datasets import images, notes, npz, parquet, splits, tabular, zipped
 from pccore.datasets.base import (
     SPLITS,
     Dataset,
@@ -20,6 +20,7 @@ from pccore.datasets.base import (
     default_names,
 )
 from pccore.datasets.supports import MAX_STATES, guess_supports
+from pccore.datasets.tabular import Reading, Table
 from pccore.errors import DataError
 from pccore.leaves.base import Support
 
@@ -32,7 +33,8 @@ class Parts:
     """What a reader found, before anything is split or converted.
 
     data: arrays of at least train, [N, V] or images [N, H, W, C]. labels: of any of them.
-    in_order: neighbours may be near copies, so missing splits are cut off the end.
+    in_order: neighbours may be near copies, so missing splits are cut off the end. supports, image:
+    where the file says them.
     """
 
     name: str
@@ -44,12 +46,15 @@ class Parts:
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     in_order: bool = False
     description: str = ""
+    supports: tuple[Support, ...] | None = None
+    image: ImageShape | None = None
+    ordered: tuple[str, ...] = ()
 
 
-def from_npz(path: Path) -> Parts:
-    """The arrays of an .npz file; see `npz` for the names it may use."""
+def from_npz(path: Path, most: int) -> Parts:
+    """The arrays of an .npz file, at most so many values; see `npz` for the names it may use."""
     found = npz.headers(path)
-    layout = npz.layout(found, path.name)
+    layout = npz.layout(found, path.name, most)
     data: dict[Split, NDArray[Any]] = {s: npz.read(path, key) for s, key in layout.data.items()}
     image = any(part.ndim > 2 for part in data.values())
     if image:
@@ -57,9 +62,9 @@ def from_npz(path: Path) -> Parts:
             raise DataError("some splits are images and others are tables", where=path.name)
         data = {split: npz.images_last(part) for split, part in data.items()}
     variables: tuple[str, ...] | None = None
-    if layout.variables is not None and found[layout.variables].dtype.kind == "U":
+    if layout.variables is not None:
         variables = tuple(str(v) for v in npz.read(path, layout.variables).reshape(-1))
-    return Parts(
+    parts = Parts(
         name=path.stem,
         source=path.name,
         data=data,
@@ -68,11 +73,32 @@ def from_npz(path: Path) -> Parts:
         in_order=image,
         description=f"{'images' if image else 'table'} from {path.name}",
     )
+    text = "" if layout.notes is None else str(npz.read(path, layout.notes))
+    if not notes.recognises(text):
+        return parts
+    known = notes.from_text(text, f"{path.name}, notes")
+    return replace(
+        parts,
+        supports=known.supports,
+        image=known.image,
+        categories=known.categories,
+        ordered=known.ordered,
+        label_names=known.label_names,
+        description=known.description,
+    )
 
 
-def from_csv(path: Path) -> Parts:
+def from_csv(path: Path, reading: Reading) -> Parts:
     """The table of a .csv file; see `tabular`."""
-    table = tabular.read_csv(path)
+    return _of_table(tabular.read_csv(path, reading), path)
+
+
+def from_parquet(path: Path, reading: Reading) -> Parts:
+    """The table of a .parquet file; see `parquet`."""
+    return _of_table(parquet.read_parquet(path, reading), path)
+
+
+def _of_table(table: Table, path: Path) -> Parts:
     words = f"; words as codes in {', '.join(table.categories)}" if table.categories else ""
     return Parts(
         name=path.stem,
@@ -84,7 +110,7 @@ def from_csv(path: Path) -> Parts:
     )
 
 
-def from_debd(prefix: Path) -> Parts:
+def from_debd(prefix: Path, _most: int) -> Parts:
     """NAME.train.data (or NAME.ts.data), NAME.valid.data and NAME.test.data."""
     files = debd_files(prefix)
     if "train" not in files:
@@ -97,17 +123,26 @@ def from_debd(prefix: Path) -> Parts:
     )
 
 
-def from_images(folder: Path) -> Parts:
-    """A folder of images; see `images`."""
-    found = images.read_folder(folder)
+def from_images(folder: Path, most: int) -> Parts:
+    """A folder of images, at most so many values; see `images`."""
+    description = f"images from the folder {folder.name}"
+    return _of_images(images.read_folder(folder, most), folder.name, folder.name, description)
+
+
+def from_zip(path: Path, most: int) -> Parts:
+    """The images of a .zip, at most so many values; see `zipped`."""
+    return _of_images(zipped.read_zip(path, most), path.stem, path.name, f"images from {path.name}")
+
+
+def _of_images(found: images.Folder, name: str, source: str, description: str) -> Parts:
     return Parts(
-        name=folder.name,
-        source=folder.name,
+        name=name,
+        source=source,
         data=found.pixels,
         labels=found.labels,
         label_names=found.label_names,
         in_order=not found.label_names,
-        description=f"images from the folder {folder.name}",
+        description=description,
     )
 
 
@@ -135,13 +170,13 @@ def assemble(parts: Parts, *, valid: bool = True, limit: int | None = None) -> D
     _check_same_columns(parts)
     data, labels = _complete(parts, valid)
     first = data["train"]
-    image: ImageShape | None = None
-    if first.ndim == 4:
+    image = parts.image
+    if image is None and first.ndim == 4:
         maximum = _maximum(list(data.values()))
         image = ImageShape(first.shape[1], first.shape[2], first.shape[3], maximum)
     count = math.prod(first.shape[1:])
     tables = {split: part.reshape(len(part), count) for split, part in data.items()}
-    supports = _supports(list(tables.values()), image)
+    supports = parts.supports or _supports(list(tables.values()), image)
     if parts.variables is not None and len(parts.variables) != count:
         raise DataError(f"{len(parts.variables)} names for {count} columns", where=parts.source)
     cut = slice(limit)
@@ -159,6 +194,7 @@ def assemble(parts: Parts, *, valid: bool = True, limit: int | None = None) -> D
         label_names=parts.label_names,
         categories=parts.categories,
         source=parts.source,
+        ordered=parts.ordered,
     )
 
 
@@ -171,19 +207,13 @@ def restrict(dataset: Dataset, *, valid: bool = True, limit: int | None = None) 
     }
     parts = Parts(dataset.name, dataset.source, {s: dataset.split(s) for s in SPLITS}, given)
     data, labels = _complete(parts, valid)
-    return Dataset(
-        name=dataset.name,
+    return replace(
+        dataset,
         train=data["train"][:limit],
         valid=data["valid"][:limit],
         test=data["test"][:limit],
-        variables=dataset.variables,
-        supports=dataset.supports,
-        image=dataset.image,
         labels={split: label[:limit] for split, label in labels.items()},
-        description=dataset.description,
-        label_names=dataset.label_names,
-        categories=dataset.categories,
-        source=dataset.source,
+        streams={},
     )
 
 

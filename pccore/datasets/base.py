@@ -70,7 +70,8 @@ class Dataset:
     variables: V different names. supports: V supports that cover every value of every split.
     image: set where a row is an image. labels: per split int64 [N], or None where unknown;
     never a column of the data. label_names: what label k means. categories: for a column that
-    held words, the word of each code, by the name of the variable. source: the file, for messages.
+    held words, the word of each code, by the name of the variable. ordered: variables whose states
+    have an order that means something. source: the file, for messages.
     streams: splits larger than memory; of these train, valid and test are rows from all over them,
     enough to start from and to look at, and `rows` gives all, which training and scoring use.
 
@@ -90,6 +91,7 @@ class Dataset:
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=_no_categories)
     source: str = ""
     streams: Mapping[Split, Shards] = field(default_factory=_no_streams)
+    ordered: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         where = self.source or self.name
@@ -122,6 +124,9 @@ class Dataset:
             raise DataError(f"two variables have the name {twice!r}", where=where)
         if len(self.supports) != count:
             raise DataError(f"{len(self.supports)} supports for {count} variables", where=where)
+        strangers = sorted({*self.categories, *self.ordered} - set(self.variables))
+        if strangers:
+            raise DataError(f"there is no variable {strangers[0]!r} to describe", where=where)
         if self.image is not None and self.image.size != count:
             raise DataError(f"images of {self.image} do not have {count} columns", where=where)
 
@@ -215,6 +220,7 @@ class Dataset:
                 dict(self.categories),
                 self.source,
                 dict(self.streams),
+                self.ordered,
             ),
         )
 

@@ -56,8 +56,11 @@ def count_images(path: Path) -> int:
     return sum(1 for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
 
 
-def read_folder(path: Path) -> Folder:
-    """All images of the folder. Raises DataError that names the file that does not fit."""
+def read_folder(path: Path, most: int = MAX_ELEMENTS) -> Folder:
+    """All images of the folder, at most so many values.
+
+    Raises DataError that names the file that does not fit.
+    """
     try:
         inner = _split_folders(_folders(path))
         groups: dict[Split, list[tuple[Path, str | None]]] = (
@@ -73,8 +76,8 @@ def read_folder(path: Path) -> Folder:
     if len(files) > _MAX_FILES:
         raise DataError(f"more than {_MAX_FILES} images", where=path.name)
     height, width, channels = _common_shape(files, path)
-    if len(files) * height * width * channels > MAX_ELEMENTS:
-        raise DataError(f"the images have more than {MAX_ELEMENTS} values in all", where=path.name)
+    if len(files) * height * width * channels > most:
+        raise DataError(f"the images have more than {most} values in all", where=path.name)
     names = sorted({label for group in groups.values() for _, label in group if label is not None})
     pixels: dict[Split, NDArray[np.uint8]] = {}
     labels: dict[Split, NDArray[np.int64]] = {}

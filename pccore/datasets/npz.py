@@ -2,8 +2,9 @@
 
 Accepted members (case-sensitive): `train`, `valid`, `test`, or `train_x`, `test_x` (also
 `x_train`), or one array `x` (also `X`, `data`) that is split here; labels as `y` (also `labels`),
-`train_y`, `y_train`, `train_labels`; names of the columns as `variables`. Tables are [N, V];
-images [N, H, W], [N, H, W, C] or [N, C, H, W] with C = 1 or 3.
+`train_y`, `y_train`, `train_labels`; names of the columns as `variables`; types and words as
+`notes` (see there). Tables are [N, V]; images [N, H, W], [N, H, W, C] or [N, C, H, W] with C = 1
+or 3.
 """
 
 from __future__ import annotations
@@ -57,11 +58,12 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Which member is what: data and labels by split, and the member with the names."""
+    """Which member is what: data and labels by split, the members with the names and the notes."""
 
     data: Mapping[Split, str]
     labels: Mapping[Split, str]
     variables: str | None
+    notes: str | None
 
 
 def headers(path: Path) -> dict[str, Header]:
@@ -110,8 +112,11 @@ def read(path: Path, key: str) -> NDArray[Any]:
     return np.frombuffer(values, header.dtype).reshape(header.shape, order=order)
 
 
-def layout(found: Mapping[str, Header], where: str) -> Layout:
-    """Find the splits, labels and names among the arrays. Raises DataError where none fits."""
+def layout(found: Mapping[str, Header], where: str, most: int = MAX_ELEMENTS) -> Layout:
+    """Find the splits, labels and names among the arrays, of at most so many values.
+
+    Raises DataError where none fits.
+    """
 
     def first(*names: str) -> str | None:
         return next((name for name in names if name in found), None)
@@ -134,13 +139,16 @@ def layout(found: Mapping[str, Header], where: str) -> Layout:
         )
     for key in data.values():
         _check_data(found[key], f"{where}, {key}")
-    if sum(math.prod(found[key].shape) for key in data.values()) > MAX_ELEMENTS:
-        raise DataError(f"more than {MAX_ELEMENTS} values in all", where=where)
+    if sum(math.prod(found[key].shape) for key in data.values()) > most:
+        raise DataError(f"more than {most} values in all", where=where)
     for split, key in labels.items():
         header = found[key]
         if split not in data or header.dtype.kind not in "biu" or len(header.shape) != 1:
             raise DataError("labels must be one integer for each row", where=f"{where}, {key}")
-    return Layout(data, labels, first("variables"))
+    texts = {key for key, header in found.items() if header.dtype.kind == "U"}
+    noted = "notes" in texts and found["notes"].shape == ()
+    variables = "variables" if "variables" in texts else None
+    return Layout(data, labels, variables, "notes" if noted else None)
 
 
 def images_last(x: NDArray[Any]) -> NDArray[Any]:

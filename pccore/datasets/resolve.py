@@ -3,6 +3,7 @@
 A name is, in this order: a bundled dataset; a file or folder at that path; a file or folder below
 the folder that the environment variable PCCORE_DATA names (at most 4 levels down), by its name
 without the ending (`nltcs`), or by its path below that folder (`debd/nltcs`, `debd/nltcs.npz`).
+Without that variable, the folder is the one that `pccore datasets fetch` writes to, if it is there.
 `+mirror` after any of them adds the mirror images of the training images.
 """
 
@@ -12,31 +13,45 @@ import difflib
 import math
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pccore.datasets import assemble, images, npz, shards, tabular
+from pccore.datasets import assemble, images, npz, parquet, shards, tabular, zipped
 from pccore.datasets.augment import MIRROR, mirrored
-from pccore.datasets.base import SPLITS, Bundled, Dataset, Split
+from pccore.datasets.base import MAX_ELEMENTS, SPLITS, Bundled, Dataset, Split
+from pccore.datasets.tabular import Reading
+from pccore.datasets.types import ColumnType, reading_of, retype
 from pccore.discovery import instances_in
 from pccore.errors import DataError, NotFoundError
 
-Kind = Literal["npz", "csv", "debd", "images", "shards"]
+Kind = Literal["npz", "csv", "parquet", "zip", "debd", "images", "shards"]
 
 ENVIRONMENT = "PCCORE_DATA"
 _DEPTH = 4
 _MAX_ENTRIES = 20_000
 _DEBD = re.compile(r"(.+)\.(?:train|ts|valid|test)\.data")
-_READERS: Mapping[str, Callable[[Path], assemble.Parts]] = {
+_READERS: Mapping[str, Callable[[Path, int], assemble.Parts]] = {
     "npz": assemble.from_npz,
-    "csv": assemble.from_csv,
+    "zip": assemble.from_zip,
     "debd": assemble.from_debd,
     "images": assemble.from_images,
 }
+_TABLES: Mapping[str, Callable[[Path, Reading], assemble.Parts]] = {
+    "csv": assemble.from_csv,
+    "parquet": assemble.from_parquet,
+}
 #: What is taken of equal names.
-_KINDS: tuple[Kind, ...] = ("npz", "debd", "csv", "images", "shards")
+_KINDS: tuple[Kind, ...] = ("npz", "debd", "csv", "parquet", "images", "zip", "shards")
+#: What the ending of a single file says.
+_ENDINGS: Mapping[str, Kind] = {
+    ".npz": "npz",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".parquet": "parquet",
+    ".zip": "zip",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +64,7 @@ class Found:
     @property
     def stem(self) -> str:
         """The name without the ending."""
-        return self.path.stem if self.kind in ("npz", "csv") else self.path.name
+        return self.path.stem if self.kind in _ENDINGS.values() else self.path.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +85,16 @@ def load(
     *,
     valid: bool = True,
     limit: int | None = None,
+    types: Mapping[str, ColumnType] | None = None,
+    orders: Mapping[str, Sequence[str]] | None = None,
+    most: int = MAX_ELEMENTS,
 ) -> Dataset:
     """The dataset of a bundled name, a path, or a name below `root` (default: PCCORE_DATA).
 
     valid: False puts the validation rows into train (protocols that know only train and test);
-    the validation split then has no rows. limit: only the first `limit` rows of each split.
+    the validation split then has no rows. limit: only the first `limit` rows of each split. types,
+    orders: of single columns, as `retype` takes them; a column of a table is read accordingly, so
+    that a number may be a word. most: values that a file of arrays or images may announce.
 
     Raises NotFoundError where nothing has this name, DataError where what it names is unusable.
     """
@@ -82,17 +102,37 @@ def load(
         raise DataError(f"a limit of {limit} rows leaves nothing")
     name = str(name_or_path)
     if name.endswith(MIRROR):
-        plain = load(name.removesuffix(MIRROR), root, valid=valid, limit=limit)
-        return mirrored(plain)
+        plain = name.removesuffix(MIRROR)
+        return mirrored(
+            load(plain, root, valid=valid, limit=limit, types=types, orders=orders, most=most)
+        )
+    dataset, left = _read(name, _root(root), valid, limit, types or {}, most)
+    return retype(dataset, left, orders) if left or orders else dataset
+
+
+def _read(
+    name: str,
+    root: Path | None,
+    valid: bool,
+    limit: int | None,
+    types: Mapping[str, ColumnType],
+    most: int,
+) -> tuple[Dataset, Mapping[str, ColumnType]]:
+    """A dataset, and the types that are left to be given to its variables."""
     for bundled in _bundled():
         if bundled.name == name:
-            return assemble.restrict(bundled.make(), valid=valid, limit=limit)
-    found = _at_path(name) or _below(name, _root(root))
+            return assemble.restrict(bundled.make(), valid=valid, limit=limit), types
+    found = _at_path(name) or _below(name, root)
     if found is None:
-        raise _not_found(name, _root(root))
+        raise _not_found(name, root)
     if found.kind == "shards":
-        return shards.read(found.path, valid=valid, limit=limit)
-    return assemble.assemble(_READERS[found.kind](found.path), valid=valid, limit=limit)
+        return shards.read(found.path, valid=valid, limit=limit), types
+    if found.kind in _TABLES:
+        parts = _TABLES[found.kind](found.path, reading_of(types))
+        types = {name: one for name, one in types.items() if one != "ignore"}
+    else:
+        parts = _READERS[found.kind](found.path, most)
+    return assemble.assemble(parts, valid=valid, limit=limit), types
 
 
 def parse_reference(text: str) -> tuple[str, Split | None]:
@@ -126,6 +166,14 @@ def names(root: Path | None = None) -> tuple[DatasetInfo, ...]:
     return tuple(infos)
 
 
+def info_of(path: Path) -> DatasetInfo:
+    """One line of a listing for a file or folder. Raises NotFoundError where it is no dataset."""
+    found = _detect(path) if path.exists() else None
+    if found is None:
+        raise NotFoundError("there is no dataset here", hint=path.name)
+    return _info(found.stem, found)
+
+
 def _bundled() -> list[Bundled]:
     return instances_in("pccore.datasets.bundled", Bundled)
 
@@ -134,8 +182,14 @@ def _root(root: Path | None) -> Path | None:
     """The folder to search, or None where there is none."""
     if root is None:
         text = os.environ.get(ENVIRONMENT, "")
-        root = Path(text) if text else None
+        root = Path(text) if text else downloads()
     return root if root is not None and root.is_dir() else None
+
+
+def downloads() -> Path:
+    """Where fetched sets go without PCCORE_DATA: below the user's folder for data."""
+    home = os.environ.get("XDG_DATA_HOME", "")
+    return (Path(home) if home else Path.home() / ".local" / "share") / "pccore" / "datasets"
 
 
 def _at_path(text: str) -> Found | None:
@@ -150,8 +204,8 @@ def _at_path(text: str) -> Found | None:
     plain_name = path.name == text  # such a folder may lie here by chance: look further
     if found is None and not plain_name:
         raise DataError(
-            "this is no dataset: neither .npz, .csv or .train.data nor a folder of images or "
-            ".npy files",
+            "this is no dataset: neither .npz, .csv, .parquet, .train.data or a .zip of images, "
+            "nor a folder of images or .npy files",
             where=path.name,
         )
     return found
@@ -175,10 +229,8 @@ def _detect(path: Path) -> Found | None:
         return Found("debd", path.with_name(match[1]))
     if not path.exists():
         return Found("debd", path) if assemble.debd_files(path) else None
-    ending = path.suffix.lower()
-    if ending == ".npz":
-        return Found("npz", path)
-    return Found("csv", path) if ending in (".csv", ".tsv") else None
+    kind = _ENDINGS.get(path.suffix.lower())
+    return None if kind is None else Found(kind, path)
 
 
 def _below(name: str, root: Path | None) -> Found | None:
@@ -227,10 +279,20 @@ def _scan(root: Path) -> list[Found]:
                         found.add(Found("shards", path))
                     else:
                         below.append(path)
-                elif (item := _detect(path)) is not None:
+                elif (item := _detect(path)) is not None and _worth_listing(item):
                     found.add(item)
         level = below
     return sorted(found, key=lambda item: str(item.path))
+
+
+def _worth_listing(item: Found) -> bool:
+    """Whether a file is a dataset for all that is cheap to know: most archives hold no images."""
+    if item.kind != "zip":
+        return True
+    try:
+        return zipped.count_images(item.path) > 0
+    except DataError:
+        return False
 
 
 def _info(name: str, item: Found) -> DatasetInfo:
@@ -240,6 +302,8 @@ def _info(name: str, item: Found) -> DatasetInfo:
     described = {
         "npz": f"{item.path.name}",
         "csv": f"{item.path.name}",
+        "parquet": f"{item.path.name}",
+        "zip": f"images in {item.path.name}",
         "debd": f"{item.path.name}.train.data and its kin",
         "images": "a folder of images",
         "shards": "files read a batch at a time",
@@ -255,6 +319,11 @@ def _info(name: str, item: Found) -> DatasetInfo:
             described = f"images of {sides}" if len(shapes[0]) > 2 else "table"
         elif item.kind == "csv":
             columns = tabular.csv_columns(item.path)
+        elif item.kind == "parquet":
+            rows, header = parquet.parquet_facts(item.path)
+            columns = len(header)
+        elif item.kind == "zip":
+            rows = zipped.count_images(item.path)
         elif item.kind == "shards":
             rows, shape = shards.rows_of(item.path)
             columns = math.prod(shape)

@@ -1,10 +1,11 @@
 """Tables as text: .csv with a header, and the .data files of the density estimation benchmark.
 
-Missing is an empty cell, NA, nan or ? (in any case). Empty lines are skipped. A .csv file may use
-commas, semicolons or tabs; a first line of numbers only is data, its columns are then X0, X1, ...
-A column of words becomes integer codes, in the sorted order of its different words; a column
-counts as words where fewer than half of its present cells are numbers, so that one bad cell in a
-column of numbers is an error and not a category.
+Missing is an empty cell, NA, N/A, nan, null or ? (in any case). Empty lines are skipped. A .csv
+file may use commas, semicolons or tabs, and with the latter two a comma for the decimal point; a
+first line of numbers only is data, its columns are then X0, X1, ... A column of words becomes
+integer codes, in the sorted order of its different words; a column counts as words where fewer than
+half of its present cells are numbers, so that one bad cell in a column of numbers is an error and
+not a category. `Reading` says otherwise of single columns.
 """
 
 from __future__ import annotations
@@ -24,10 +25,13 @@ from pccore.datasets.base import Array, default_names
 from pccore.datasets.supports import MAX_STATES
 from pccore.errors import DataError
 
-_MISSING = frozenset({"", "na", "nan", "?"})
+_MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "?"})
 _MAX_BYTES = 2**29
 _MAX_CELLS = 2**27
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?", re.I | re.A)
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?", re.A)
+_DELIMITERS = "\t;,"
+_LOOKED_AT = 20  # lines by which the delimiter is told
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -41,32 +45,57 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """What is known of columns before they are read, by name.
+
+    words: the cells are words even where they look like numbers. numbers: they are numbers, and a
+    cell that is none is an error. skipped: the column is left out.
+    """
+
+    words: frozenset[str] = frozenset()
+    numbers: frozenset[str] = frozenset()
+    skipped: frozenset[str] = frozenset()
+
+    @property
+    def named(self) -> frozenset[str]:
+        """The columns of which anything is known."""
+        return self.words | self.numbers | self.skipped
+
+
+AS_IT_IS = Reading()
+
+
+@dataclass(frozen=True, slots=True)
 class _Row:
     line: int  # in the file, from 1
     cells: list[str]
 
 
-def read_csv(path: Path) -> Table:
+def read_csv(path: Path, reading: Reading = AS_IT_IS) -> Table:
     """A .csv or .tsv file, see above. Raises DataError that names the line and the column."""
     text = _text(path)
-    first = next((line for line in io.StringIO(text, newline="") if line.strip()), "")
-    delimiter = next((d for d in ",;\t" if d in first), ",")
-    fast = _fast(text, delimiter)
+    first = _first_line(text)
+    delimiter = _delimiter(text, first)
+    fast = None if reading.named else _fast(text, delimiter)
     if fast is not None:
         return Table(default_names(fast.shape[1]), fast, {})
     rows = _rows(text, delimiter, path)
     if not rows:
         raise DataError("the file is empty", where=path.name)
-    if all(_is_number(cell) for cell in rows[0].cells):
+    if all(_is_number(cell) or _is_comma_number(cell, delimiter) for cell in rows[0].cells):
         names = default_names(len(rows[0].cells))
     else:
         names = _names(rows[0], path)
         rows = rows[1:]
         header_end = _after_header(text, first)
-        fast = None if header_end is None else _fast(text[header_end:], delimiter)
+        plain = header_end is not None and not reading.named
+        fast = _fast(text[header_end:], delimiter) if plain else None
         if fast is not None and fast.shape[1] == len(names):
             return Table(names, fast, {})
-    return _table(names, rows, path, words=True)
+    unknown = sorted(reading.named - set(names))
+    if unknown:
+        raise DataError(f"there is no column {unknown[0]!r}", where=path.name)
+    return _table(names, rows, path, reading, comma=delimiter != ",")
 
 
 def read_data(path: Path) -> Array:
@@ -78,18 +107,55 @@ def read_data(path: Path) -> Array:
     rows = _rows(text, ",", path)
     if not rows:
         raise DataError("the file is empty", where=path.name)
-    return _table(default_names(len(rows[0].cells)), rows, path, words=False).values
+    names = default_names(len(rows[0].cells))
+    return _table(names, rows, path, Reading(numbers=frozenset(names))).values
+
+
+def csv_header(path: Path) -> tuple[str, ...] | None:
+    """The cells of the first line alone, or None where that cannot be read."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            start = "".join(stream.readline(1_000_000) for _ in range(_LOOKED_AT))
+        first = _first_line(start)
+        cells = next(csv.reader([first], delimiter=_delimiter(start, first)), [])
+        return tuple(cell.strip() for cell in cells) or None
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return None
 
 
 def csv_columns(path: Path) -> int | None:
     """The number of columns by the first line alone, or None where that cannot be read."""
-    try:
-        with path.open(encoding="utf-8-sig") as stream:
-            first = stream.readline(1_000_000)
-        delimiter = next((d for d in ",;\t" if d in first), ",")
-        return len(next(csv.reader([first], delimiter=delimiter))) if first.strip() else None
-    except (OSError, UnicodeDecodeError, csv.Error):
-        return None
+    header = csv_header(path)
+    return None if header is None else len(header)
+
+
+def check_cells(count: int, where: str) -> None:
+    """Raise DataError where a table has too many cells."""
+    if count > _MAX_CELLS:
+        raise DataError(f"the table has more than {_MAX_CELLS} cells", where=where)
+
+
+def _first_line(text: str) -> str:
+    return next((line for line in io.StringIO(text, newline="") if line.strip()), "")
+
+
+def _delimiter(text: str, first: str) -> str:
+    """What divides the cells: what cuts the first lines into equally many, else what is there.
+
+    Of two that do, the semicolon: `1,5;2,5` are two numbers.
+    """
+    lines = [first, *(line for line in io.StringIO(text[:200_000], newline="") if line.strip())]
+    for delimiter in _DELIMITERS:
+        try:
+            reader = csv.reader(
+                lines[: _LOOKED_AT + 1], delimiter=delimiter, strict=True, skipinitialspace=True
+            )
+            counts = {len(cells) for cells in reader}
+        except csv.Error:
+            continue
+        if len(counts) == 1 and counts != {1}:
+            return delimiter
+    return next((d for d in ",;\t" if d in first), ",")
 
 
 def _text(path: Path) -> str:
@@ -104,7 +170,11 @@ def _text(path: Path) -> str:
     except OSError as error:
         raise DataError(f"the file cannot be read: {error.strerror}", where=path.name) from error
     except UnicodeDecodeError as error:
-        raise DataError(f"byte {error.start} is not UTF-8 text", where=path.name) from error
+        raise DataError(
+            f"byte {error.start} is not UTF-8 text",
+            where=path.name,
+            hint="a spreadsheet program writes it as CSV UTF-8",
+        ) from error
 
 
 def _fast(text: str, delimiter: str) -> Array | None:
@@ -146,8 +216,7 @@ def _rows(text: str, delimiter: str, path: Path) -> list[_Row]:
                     where=path.name,
                 )
             rows.append(_Row(reader.line_num, cells))
-            if len(rows) * len(cells) > _MAX_CELLS:
-                raise DataError(f"the table has more than {_MAX_CELLS} cells", where=path.name)
+            check_cells(len(rows) * len(cells), path.name)
     except csv.Error as error:
         raise DataError(f"line {reader.line_num}: {error}", where=path.name) from error
     return rows
@@ -169,31 +238,60 @@ def _names(header: _Row, path: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _table(names: tuple[str, ...], rows: Sequence[_Row], path: Path, *, words: bool) -> Table:
-    """All cells as numbers. Raises DataError at the first bad cell."""
-    values = np.full((len(rows), len(names)), np.nan, dtype=np.float32)
+def _table(
+    names: tuple[str, ...],
+    rows: Sequence[_Row],
+    path: Path,
+    reading: Reading = AS_IT_IS,
+    *,
+    comma: bool = False,
+) -> Table:
+    """All cells as numbers; comma: that may be a decimal point. Raises DataError at the first bad
+    cell."""
+    kept = [column for column, name in enumerate(names) if name not in reading.skipped]
+    if not kept:
+        raise DataError("every column is left out", where=path.name)
+    values = np.full((len(rows), len(kept)), np.nan, dtype=np.float32)
     categories: dict[str, tuple[str, ...]] = {}
-    for column, name in enumerate(names):
+    for place, column in enumerate(kept):
+        name = names[column]
         cells = [row.cells[column].strip() for row in rows]
         present = [i for i, cell in enumerate(cells) if cell.lower() not in _MISSING]
         strange = [i for i in present if not _NUMBER.fullmatch(cells[i])]
-        if not strange:
-            for i in present:
-                values[i, column] = _number(cells[i], rows[i].line, name, path)
-        elif words and 2 * len(strange) > len(present):
-            codes = sorted({cells[i] for i in present})
-            if len(codes) > MAX_STATES:
-                raise DataError(
-                    f"column {name} has {len(codes)} different words, at most {MAX_STATES} can be "
-                    "the states of a variable",
-                    where=path.name,
-                )
-            code = {word: number for number, word in enumerate(codes)}
-            values[present, column] = [code[cells[i]] for i in present]
-            categories[name] = tuple(codes)
-        else:
+        if comma and strange and all(_DECIMAL_COMMA.fullmatch(cells[i]) for i in strange):
+            cells = [cell.replace(",", ".") for cell in cells]
+            strange = []
+        if (
+            strange
+            and name not in reading.numbers
+            and (name in reading.words or 2 * len(strange) > len(present))
+        ):
+            codes, categories[name] = _coded([cells[i] for i in present], name, path)
+            values[present, place] = codes
+        elif strange:
             _refuse(cells[strange[0]], rows[strange[0]].line, name, path)
-    return Table(names, values, categories)
+        else:
+            for i in present:
+                values[i, place] = _number(cells[i], rows[i].line, name, path)
+    return Table(tuple(names[column] for column in kept), values, categories)
+
+
+def _coded(cells: Sequence[str], name: str, path: Path) -> tuple[list[int], tuple[str, ...]]:
+    """A code for each word, and the words. Raises DataError where they are too many."""
+    words = sorted(set(cells))
+    if len(words) > MAX_STATES:
+        raise DataError(
+            f"column {name} has {len(words)} different words, at most {MAX_STATES} can be "
+            "the states of a variable",
+            where=path.name,
+            hint="a column of names or numbers of rows is better left out",
+        )
+    code = {word: number for number, word in enumerate(words)}
+    return [code[cell] for cell in cells], tuple(words)
+
+
+def _is_comma_number(cell: str, delimiter: str) -> bool:
+    return delimiter != "," and _DECIMAL_COMMA.fullmatch(cell.strip()) is not None
 
 
 def _is_number(cell: str) -> bool:

@@ -58,6 +58,7 @@ class Assignments:
             supports=(*dataset.supports, *supports),
             image=None,
             categories={},
+            ordered=(),
             **joined,
         )
 

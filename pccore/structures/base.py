@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -11,11 +11,14 @@ import numpy.typing as npt
 import torch
 
 from pccore.errors import DataError, OptionError
+from pccore.evidence import STATES
 from pccore.graph import Circuit, Json
 from pccore.leaves.base import Summary, Support
 
 #: Data of more than this many (variable, state) pairs has no table of counts.
 MAX_COUNTS = 2**24
+#: More names of states are not noted in the circuit: the notes of a file are bounded.
+MAX_STATE_NAMES = 50_000
 
 O = TypeVar("O")  # noqa: E741 - the options dataclass of a structure
 FloatArray = npt.NDArray[np.float32] | npt.NDArray[np.float64]
@@ -39,7 +42,8 @@ class Shape:
 
     variables: V names. supports: V supports. image: layout, where the data are images.
     summary: for data-aware initial parameters. data: the training data [N, V] with NaN for
-    missing values, for structures that are learned from it.
+    missing values, for structures that are learned from it. states: what the states of a variable
+    are called, by its name, where they have names.
 
     Raises DataError where these do not fit together.
     """
@@ -49,6 +53,7 @@ class Shape:
     image: Grid | None = None
     summary: Summary | None = None
     data: FloatArray | None = None
+    states: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
     def __post_init__(self) -> None:
         count = len(self.variables)
@@ -90,12 +95,15 @@ class Shape:
 
     def meta(self) -> dict[str, Json]:
         """The part of `Circuit.meta` that describes the data."""
-        if self.image is None:
-            return {}
-        layout: dict[str, Json] = dict(self.image._asdict())
-        if self.image.maximum is None:
-            del layout["maximum"]
-        return {"image": layout}
+        found: dict[str, Json] = {}
+        if self.image is not None:
+            layout: dict[str, Json] = dict(self.image._asdict())
+            if self.image.maximum is None:
+                del layout["maximum"]
+            found["image"] = layout
+        if self.states and sum(map(len, self.states.values())) <= MAX_STATE_NAMES:
+            found[STATES] = {name: list(words) for name, words in self.states.items()}
+        return found
 
 
 class ImageLayout(Protocol):
@@ -130,7 +138,10 @@ def shape_of(dataset: DatasetLike) -> Shape:
         maximum = getattr(image, "maximum", None)
         grid = Grid(image.height, image.width, image.channels, maximum)
     variables, supports = tuple(dataset.variables), tuple(dataset.supports)
-    return Shape(variables, supports, grid, summarise(dataset.train, supports), dataset.train)
+    summary = summarise(dataset.train, supports)
+    # A dataset of somebody else's may know no words.
+    states: Mapping[str, tuple[str, ...]] = getattr(dataset, "categories", {})
+    return Shape(variables, supports, grid, summary, dataset.train, states)
 
 
 def summarise(data: FloatArray, supports: Sequence[Support]) -> Summary:
