@@ -1,23 +1,21 @@
 """Hidden variables of whole groups, made variables of the circuit.
 
 A group of K units over a scope is the set of distributions p(x_scope | Z = k) of a hidden variable
-Z. Multiplying unit k by the indicator [Z = k] gives p(x, z), whose sum over z is the
-circuit that was there, with the same parameters by the same ids (Liu, Zhang and Van den Broeck
-2023, algorithm 1). `pccore.transform.augment` takes scopes instead of groups, and branches of
-other circuits that lack the variable.
+Z; `pccore.transform.augment_groups` multiplies unit k by the indicator [Z = k], which gives p(x, z)
+with the same parameters by the same ids.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import torch
 
 from pccore.check import check
 from pccore.errors import NotFoundError, OptionError
-from pccore.graph import Circuit, Group, LeafGroup, ProductGroup, SumGroup
+from pccore.graph import Circuit, LeafGroup, ProductGroup, SumGroup
 from pccore.leaves.indicator import Indicator
+from pccore.transform import augment_groups
 
 #: Key of `Circuit.meta` under which structures name the groups behind which hidden variables are.
 HIDDEN = "latents"
@@ -58,41 +56,16 @@ def with_states(circuit: Circuit, groups: Sequence[int]) -> Circuit:
     Raises OptionError for a group of one unit, or where a hidden variable would be missing in some
     branch of a sum, or twice in a product: its group is then no set of states.
     """
-    for g in groups:
-        if circuit.groups[g].size < 2:
-            name = circuit.groups[g].name
-            raise OptionError("a hidden variable of one state says nothing", where=name)
     names = variables_of(circuit, groups)
-    number = {g: i for i, g in enumerate(groups)}
-    made: list[Group] = []
-    params = dict(circuit.params)
-    moved: list[int] = []
-    for position, group in enumerate(circuit.groups):
-        if isinstance(group, LeafGroup):
-            made.append(group)
-        else:
-            made.append(replace(group, inputs=tuple(moved[i] for i in group.inputs)))
-        moved.append(len(made) - 1)
-        if position in number:
-            latent = names[number[position]]
-            states = Indicator(group.size)
-            parameter = f"[{latent}]"
-            params[parameter] = torch.arange(group.size, dtype=torch.float32)[None]
-            variable = len(circuit.variables) + number[position]
-            made.append(LeafGroup(parameter, group.size, states, (variable,), parameter))
-            inputs = (len(made) - 2, len(made) - 1)
-            made.append(ProductGroup(f"{group.name}, {latent}", group.size, inputs))
-            moved[position] = len(made) - 1
-    roots = [(moved[root.group], root.index) for root in circuit.roots]
-    meta = {k: v for k, v in circuit.meta.items() if k in ("title", "structure")}
-    result = Circuit(made, roots, (*circuit.variables, *names), params, meta)
+    chosen = {name: [g] for name, g in zip(names, groups, strict=True)}
+    result = augment_groups(circuit, chosen, "refuse")
     broken = check(result, ("smooth", "decomposable")).violations
     if broken:
         raise OptionError(
             f"the groups are no hidden variables of this circuit: {broken[0].message}",
             hint="choose groups one unit of which is in every induced tree",
         )
-    return result
+    return result.with_meta({k: v for k, v in circuit.meta.items() if k in ("title", "structure")})
 
 
 def deterministic(augmented: Circuit) -> bool:

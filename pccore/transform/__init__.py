@@ -1,6 +1,6 @@
 """Circuits made from circuits; each function says what happens to S."""
 
-from pccore.transform.augment import augment, states_of
+from pccore.transform.augment import augment, augment_groups, states_of
 from pccore.transform.drop_dead import drop_dead
 from pccore.transform.fold import condition, marginalise
 from pccore.transform.grow import grow, growable
@@ -17,6 +17,7 @@ __all__ = [
     "Scalar",
     "Softened",
     "augment",
+    "augment_groups",
     "condition",
     "drop_dead",
     "grow",
