@@ -3,7 +3,7 @@
 from pccore.distillation.assign import Assignments, Embeddings, assign, values_of
 from pccore.distillation.pipeline import Distilled, DistilOptions, Stage, clustered, distil
 from pccore.distillation.sources import SOURCES, obtain, options_of
-from pccore.distillation.states import hidden_groups, with_states
+from pccore.transform import hidden_groups, with_states
 
 __all__ = [
     "SOURCES",

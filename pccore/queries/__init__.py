@@ -9,7 +9,13 @@ from pccore.queries.likelihood import (
     log_probability,
     log_value,
 )
-from pccore.queries.marginals import Marginals, marginals, posterior_mean, posterior_moments
+from pccore.queries.marginals import (
+    Marginals,
+    marginals,
+    posterior_mean,
+    posterior_moments,
+    posterior_of,
+)
 from pccore.queries.meaning import Meaning, meaning
 from pccore.queries.posterior import (
     Posterior,
@@ -45,6 +51,7 @@ __all__ = [
     "posterior_marginals",
     "posterior_mean",
     "posterior_moments",
+    "posterior_of",
     "queries",
     "require",
     "sample",

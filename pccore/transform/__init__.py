@@ -4,6 +4,7 @@ from pccore.transform.augment import augment, augment_groups, states_of
 from pccore.transform.drop_dead import drop_dead
 from pccore.transform.fold import condition, marginalise
 from pccore.transform.grow import grow, growable
+from pccore.transform.hidden import hidden_groups, hidden_names, with_states
 from pccore.transform.join import join
 from pccore.transform.materialise import materialise
 from pccore.transform.normalise import normalise
@@ -22,6 +23,8 @@ __all__ = [
     "drop_dead",
     "grow",
     "growable",
+    "hidden_groups",
+    "hidden_names",
     "join",
     "marginalise",
     "materialise",
@@ -36,4 +39,5 @@ __all__ = [
     "soften",
     "states_of",
     "unit_named",
+    "with_states",
 ]
