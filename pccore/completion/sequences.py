@@ -39,9 +39,7 @@ class Together:
     quality: Quality
 
 
-def fill_together(
-    program: Program, evidence: Evidence, most: int = MOST_COMPLETIONS
-) -> Together:
+def fill_together(program: Program, evidence: Evidence, most: int = MOST_COMPLETIONS) -> Together:
     """The most probable values of all missing finite variables of one row together.
 
     most: completions that are enumerated; beyond, `pccore.queries.mpe`. Raises EvidenceError for
@@ -76,9 +74,7 @@ class HiddenPath:
     quality: Quality
 
 
-def most_probable_states(
-    circuit: Circuit, groups: Sequence[int], evidence: Evidence
-) -> HiddenPath:
+def most_probable_states(circuit: Circuit, groups: Sequence[int], evidence: Evidence) -> HiddenPath:
     """The most probable states of all hidden variables together given one row; what is missing
     in the row is summed out.
 
