@@ -13,6 +13,7 @@ import numpy as np
 import streamlit as st
 
 from pc_workbench import controls, errors, navigate, state, store
+from pc_workbench.matching import dataset_for
 from pc_workbench.views import hidden, looks, sentences
 from pc_workbench.views.completion import fits, image_shape
 from pc_workbench.views.hidden import Choice, Clusters
@@ -29,6 +30,9 @@ STATES, MEMBERS, SAMPLES, ROWS = 8, 12, 4, 2000
 _LINE, _SHORT, _ONE = 480, 170, 36
 _PAGE, _WHOLE = "pcw_hidden_page", "pcw_hidden_whole"
 _COLUMNS = (1.7, 0.7, 5.2, 2.2)
+_COLUMNS_OF_WORDS, _COLUMNS_OF_NUMBERS = (1.5, 2.4, 3.4, 2.4), (1.5, 8.2)
+#: Sentences of a state.
+SENTENCES = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,17 +57,20 @@ class Look:
         return image_shape(self.circuit, self.dataset)
 
 
-def chosen(known: Sequence[Choice]) -> Choice | None:
-    """The group of the link, or the first that there is."""
-    named = {one.name: one for one in known}
-    return named.get(state.get().latent) or (known[0] if known else None)
+def chosen(known: Sequence[Choice], circuit: Circuit) -> Choice | None:
+    """The group of the link, else one in the middle of a picture, or the first that there is."""
+    found = {one.name: one for one in known}.get(state.get().latent)
+    if found is not None or not known:
+        return found
+    grid = image_shape(circuit)
+    return known[0] if grid is None else hidden.most_central(known, circuit, grid)
 
 
 def code(model: str) -> None:
     """'Show code' of this view."""
     circuit = store.get_circuit(model)
     try:
-        choice = chosen(_choices(store.version(model), store.get_program(model)))
+        choice = chosen(_choices(store.version(model), store.get_program(model)), circuit)
     except PCError:
         return
     if choice is not None:
@@ -80,8 +87,10 @@ def show(model: str, circuit: Circuit) -> None:
                     "hidden Markov model or patches, or materialise a sum on Query.")  # fmt: skip
             navigate.links("build", "query")
             return
-        choice = chosen(known)
+        choice = chosen(known, circuit)
         assert choice is not None
+        if choice.name != state.get().latent:
+            state.update(latent=choice.name)
         left, right = st.columns([5, 4], vertical_alignment="bottom")
         labels = {one.name: one.label for one in known}
         left.selectbox(
@@ -143,25 +152,15 @@ def _telling(key: tuple[str, str, int], states: tuple[int, ...], _look: Look) ->
 
 
 def _dataset(circuit: Circuit) -> Dataset | None:
-    """The current dataset where the circuit can read it, else one of its pictures or words."""
-    names = [state.get().dataset, str(circuit.meta.get("dataset", ""))]
-    infos = {one.name: one for one in store.dataset_infos()}
-    size = len(circuit.variables)
-    names += [one.name for one in infos.values() if one.num_variables == size]
+    """A dataset of such pictures, or of the variables of these names."""
     grid = image_shape(circuit)
-    for name in dict.fromkeys(names):
-        if name not in infos:
-            continue
-        try:
-            dataset = store.get_dataset(name)
-        except PCError:
-            continue
-        if dataset.num_variables != size or (grid is not None and not fits(dataset, grid)):
-            continue
-        if grid is None and dataset.image is None and dataset.variables != circuit.variables:
-            continue
-        return dataset
-    return None
+
+    def suits(dataset: Dataset) -> bool:
+        if grid is not None:
+            return fits(dataset, grid)
+        return dataset.image is None and dataset.variables == circuit.variables
+
+    return dataset_for(circuit, suits)
 
 
 # -- what is shown ---------------------------------------------------------------------------
@@ -192,9 +191,8 @@ def _facts(look: Look) -> None:
 
 def _states(look: Look) -> None:
     """A page of states, the most probable first."""
-    prior = _prior(look)
-    order = np.argsort(-prior, kind="stable").tolist()
-    possible = [k for k in order if prior[k] > hidden.POSSIBLE]
+    found = look.found or _nothing_known(look)
+    prior, possible = found.prior, found.order()
     pages = max(1, -(-len(possible) // STATES))
     page = min(st.session_state.get(_PAGE, 0), pages - 1)
     shown = tuple(possible[page * STATES : (page + 1) * STATES])
@@ -218,11 +216,9 @@ def _states(look: Look) -> None:
         st.button("Resample", type="tertiary", on_click=_resample, help="Draw other samples")
 
 
-def _prior(look: Look) -> np.ndarray:
-    if look.found is not None:
-        return look.found.prior[:-1]
-    nothing = np.zeros((0, len(look.circuit.variables)), np.float32)
-    return hidden.clusters(look.program, nothing).prior[:-1]
+def _nothing_known(look: Look) -> Clusters:
+    """The states without any rows."""
+    return hidden.clusters(look.program, np.zeros((0, len(look.circuit.variables)), np.float32))
 
 
 def _turn(page: int) -> None:
@@ -286,32 +282,22 @@ def _texts(look: Look, means: hidden.Meant, prior: np.ndarray) -> None:
     """What tells each state, and rows of it: sentences where the values are words."""
     told = _telling(look.key, means.states, look)
     words = None if look.dataset is None else sentences.vocabulary(look.circuit, look.dataset)
-    columns = list(look.scope) if len(look.scope) < len(look.circuit.variables) else []
-    lines = []
+    marked = list(look.scope) if len(look.scope) == 1 else []
+    widths = _COLUMNS_OF_WORDS if words is not None else _COLUMNS_OF_NUMBERS
+    heads = ["State, probability", "In this state (otherwise)"]
+    if words is not None:
+        heads += ["Training rows, the most certain first", "Sample given the state"]
+    for cell, head in zip(st.columns(widths), heads, strict=True):
+        cell.caption(head)
     for place, k in enumerate(means.states):
-        line = {"state": k, "probability": float(prior[k])}
-        if look.found is not None:
-            line["rows"] = look.found.count(k)
-        line["in this state (otherwise)"] = ", ".join(told[place])
-        if look.found is not None and look.dataset is not None:
-            members = look.found.members(k, 2).tolist()
-            if words is None:
-                line["most certain rows"] = ", ".join(str(i) for i in members)
-            else:
-                rows = look.dataset.train[members]
-                line["most certain rows"] = " / ".join(
-                    sentences.text(row, words, columns) for row in rows
-                )
-        if words is not None:
-            line["a sample"] = sentences.text(means.samples[place, 0], words, columns)
-        lines.append(line)
-    st.dataframe(
-        lines,
-        hide_index=True,
-        height=45 + 35 * len(lines),
-        column_config={
-            "probability": st.column_config.ProgressColumn(format="percent", min_value=0.0,
-                                                           max_value=float(prior.max())),
-            "in this state (otherwise)": st.column_config.TextColumn(width="large"),
-        },
-    )  # fmt: skip
+        cells = st.columns(widths)
+        cells[0].markdown(_said(look, k, prior))
+        cells[1].markdown(errors.plain(", ".join(told[place])))
+        if words is None:
+            continue
+        rows = [] if look.found is None or look.dataset is None else [
+            look.dataset.train[i] for i in look.found.members(k, SENTENCES)
+        ]  # fmt: skip
+        for cell, those in ((cells[2], rows), (cells[3], [means.samples[place, 0]])):
+            lines = [errors.plain(sentences.text(row, words, marked)) for row in those]
+            cell.markdown("  \n".join(f":small[{line}]" for line in lines) or ":gray[none]")

@@ -23,6 +23,8 @@ from pccore.transform import hidden_groups, hidden_names
 
 #: Groups that can be chosen.
 MOST_CHOICES = 400
+#: What a link can carry.
+LONGEST_NAME = 200
 #: A group that takes part less is none to choose.
 LEAST_PART = 1e-3
 #: Variables that a state is told by, and of how many the most telling are looked for.
@@ -31,8 +33,11 @@ TELLING, MOST_COMPARED = 5, 400
 MANY_STATES = 8
 #: States less probable than this have no samples.
 POSSIBLE = 1e-12
-#: How opaque the rest of a picture is beside the region.
+#: How opaque the rest of a picture is beside the region; a place on the map of a picture.
 _FAINT = 70
+_INSIDE, _OUTSIDE = (62, 124, 214, 255), (128, 128, 128, 90)
+#: Less probable states without rows are not worth a line.
+_RARE = 5e-4
 
 
 @dataclass(frozen=True)
@@ -63,8 +68,10 @@ def choices(circuit: Circuit, parts: Mapping[int, float] | None = None) -> tuple
         found = [g for g in found if known.get(g, 1.0) > LEAST_PART]
         found.sort(key=lambda g: (-round(known.get(g, 1.0), 2), -len(circuit.scopes[g])))
     return tuple(
-        Choice(g, circuit.groups[g].name, _label(circuit, g), bool(noted))
+        Choice(g, name, _label(circuit, g), bool(noted))
         for g in found[:MOST_CHOICES]
+        for name in [circuit.groups[g].name]
+        if name.isprintable() and len(name) <= LONGEST_NAME
     )
 
 
@@ -106,8 +113,12 @@ class Clusters:
         return own[np.argsort(-self.posterior[own, state], kind="stable")][:most]
 
     def order(self) -> list[int]:
-        """States, the most probable first."""
-        return np.argsort(-self.prior[:-1], kind="stable").tolist()
+        """States that are ever to be seen, the most probable first."""
+        order = np.argsort(-self.prior[:-1], kind="stable").tolist()
+        return [
+            k for k in order
+            if self.prior[k] > _RARE or (self.prior[k] > POSSIBLE and self.count(k))
+        ]  # fmt: skip
 
 
 def clusters(program: Program, rows: np.ndarray) -> Clusters:
@@ -162,10 +173,12 @@ def meant(program: Program, states: Sequence[int], count: int, seed: int) -> Mea
 def telling(
     program: Program, states: Sequence[int], scope: Scope, dataset: Dataset | None
 ) -> list[list[str]]:
-    """For each state short texts on the variables of a scope that it differs in most: what is
-    probable then, in brackets how probable it is otherwise."""
+    """For each state short texts on the variables that it differs in most: what is probable then,
+    in brackets how probable it is otherwise. A scope of one variable whose values are words is
+    told by these; of one of another kind by all variables."""
     circuit = program.circuit
-    variables = list(scope)[:MOST_COMPARED]
+    wide = len(scope) > 1 or (dataset is not None and bool(dataset.categories))
+    variables = list(scope if wide else range(len(circuit.variables) - 1))[:MOST_COMPARED]
     both = np.concatenate([_given(program, states), np.full((1, len(circuit.variables)), np.nan)])
     means = posterior_moments(program, both)
     mean, spread = means[1].numpy(), np.sqrt(means[2].numpy()[-1])
@@ -229,8 +242,8 @@ def patch(row: np.ndarray, grid: ImageShape, region: np.ndarray) -> np.ndarray:
 
 
 def whole(row: np.ndarray, grid: ImageShape, region: np.ndarray) -> np.ndarray:
-    """A row as a picture, uint8 [H, W, 4], faint outside a region."""
-    return _shown(row, grid, region, _FAINT)
+    """A row as a picture, uint8 [H, W, 4], faint outside a region that is one to be looked at."""
+    return _shown(row, grid, region, _FAINT if is_patch(region) else 255)
 
 
 def _shown(row: np.ndarray, grid: ImageShape, region: np.ndarray, opaque: int) -> np.ndarray:
@@ -241,8 +254,19 @@ def _shown(row: np.ndarray, grid: ImageShape, region: np.ndarray, opaque: int) -
 
 
 def where(region: np.ndarray) -> np.ndarray:
-    """A region as a small picture, uint8 [H, W]: white inside."""
-    return np.where(region, 255, 60).astype(np.uint8)
+    """A region as a small picture, uint8 [H, W, 4]: solid inside, faint outside."""
+    return np.where(region[..., None], _INSIDE, _OUTSIDE).astype(np.uint8)
+
+
+def most_central(known: Sequence[Choice], circuit: Circuit, grid: ImageShape) -> Choice:
+    """The choice whose pixels lie nearest to the middle of the picture, where most happens."""
+    middle = np.array([grid.height, grid.width]) / 2
+
+    def distance(one: Choice) -> float:
+        pixels = np.argwhere(inside(circuit.scopes[one.position], grid)) + 0.5
+        return float(np.square(pixels - middle).sum(1).mean())
+
+    return min(known, key=distance)
 
 
 # -- code ------------------------------------------------------------------------------------
