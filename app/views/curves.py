@@ -7,7 +7,7 @@ import io
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 COLUMNS: tuple[str, ...] = (
@@ -34,10 +34,20 @@ def _no_events() -> Events:
 @dataclass(frozen=True)
 class Story:
     """A run so far. epochs: its epoch events by epoch. marks: (epoch, what happened then), in the
-    order in which it did."""
+    order in which it did. past: what the run goes on from, drawn before it."""
 
     epochs: Events = field(default_factory=_no_events)
     marks: tuple[tuple[int, str], ...] = ()
+    past: Past | None = None
+
+
+@dataclass(frozen=True)
+class Past:
+    """The run that another goes on from: its story up to an epoch, and what was done then."""
+
+    story: Story
+    epoch: int
+    change: str
 
 
 def merge(story: Story, fresh: Iterable[Mapping[str, Any]]) -> Story:
@@ -52,24 +62,56 @@ def merge(story: Story, fresh: Iterable[Mapping[str, Any]]) -> Story:
         elif kind == "finished" and isinstance(event.get("epochs"), int):
             why = _ENDS.get(str(event.get("reason")))
             marks += [(event["epochs"], why)] if why else []
-    return Story(epochs, tuple(marks))
+    return replace(story, epochs=epochs, marks=tuple(marks))
+
+
+def begin(story: Story, axis: str = "epoch") -> float:
+    """Where on the axis a run begins: 0, or where it goes on from another."""
+    if story.past is None:
+        return 0.0
+    past = story.past
+    return places(past.story, axis).get(past.epoch, begin(past.story, axis) + past.epoch)
 
 
 def places(story: Story, axis: str = "epoch") -> dict[int, float]:
     """Where each epoch lies on the axis."""
-    epochs = sorted(story.epochs)
+    epochs, start = sorted(story.epochs), begin(story, axis)
     if axis != "seconds":
-        return {epoch: float(epoch) for epoch in epochs}
+        return {epoch: start + epoch for epoch in epochs}
     spent = (_number(story.epochs[epoch].get("seconds")) for epoch in epochs)
     running = itertools.accumulate(0.0 if math.isnan(one) else one for one in spent)
-    return dict(zip(epochs, running, strict=True))
+    return {epoch: start + at for epoch, at in zip(epochs, running, strict=True)}
 
 
 def series(story: Story, axis: str = "epoch") -> list[dict[str, Any]]:
-    """Curves for `live_chart`: training, and validation where there is any."""
+    """Curves for `live_chart`: training, validation where there is any, and before these the
+    score of what the run goes on from."""
     found = [_curve("training", story, "train_log_likelihood", axis, "dashed")]
     valid = _curve("validation", story, "valid_log_likelihood", axis, "line")
-    return [*found, valid] if any(math.isfinite(y) for y in valid["y"]) else found
+    found += [valid] if any(math.isfinite(y) for y in valid["y"]) else []
+    return found if story.past is None else [*found, _before(story.past, axis)]
+
+
+def _before(past: Past | None, axis: str) -> dict[str, Any]:
+    """One curve of all earlier runs, each up to where the next goes on, with gaps between."""
+    x: list[float] = []
+    y: list[float] = []
+    while past is not None:
+        own = series(replace(past.story, past=None), axis)[-1]
+        start, count = begin(past.story, axis), sum(e <= past.epoch for e in past.story.epochs)
+        x = [*(start + at for at in own["x"][:count]), begin(Story(past=past), axis), *x]
+        y = [*own["y"][:count], math.nan, *y]
+        past = past.story.past
+    return {"name": "before", "x": x[:-1], "y": y[:-1], "style": "faint"}
+
+
+def changes(story: Story, axis: str = "epoch") -> list[dict[str, Any]]:
+    """Lines for `live_chart`: what was done between the runs that led to this one."""
+    found: list[dict[str, Any]] = []
+    while story.past is not None:
+        found.insert(0, {"x": begin(story, axis), "label": story.past.change})
+        story = story.past.story
+    return found
 
 
 def overlay(others: Sequence[tuple[str, Story]], axis: str = "epoch") -> list[dict[str, Any]]:
@@ -78,14 +120,15 @@ def overlay(others: Sequence[tuple[str, Story]], axis: str = "epoch") -> list[di
     Names that are used twice are numbered: the legend switches curves by their names.
     """
     found: list[dict[str, Any]] = []
-    taken = {"training", "validation"}
+    taken = {"training", "validation", "before"}
     for name, story in others:
         number, unique = 1, name
         while unique in taken:
             number += 1
             unique = f"{name} ({number})"
         taken.add(unique)
-        found.append({**series(story, axis)[-1], "name": unique, "style": "line"})
+        own = [one for one in series(story, axis) if one["name"] != "before"]
+        found.append({**own[-1], "name": unique, "style": "line"})
     return found
 
 
@@ -96,7 +139,8 @@ def notes(story: Story, axis: str = "epoch") -> list[dict[str, Any]]:
     for epoch, what in (*story.marks, *_exclusions(story.epochs)):
         if epoch in at and what not in told.get(epoch, ()):
             told.setdefault(epoch, []).append(what)
-    return [{"x": at[epoch], "label": ", ".join(told[epoch])} for epoch in sorted(told)]
+    own = [{"x": at[epoch], "label": ", ".join(told[epoch])} for epoch in sorted(told)]
+    return [*changes(story, axis), *own]
 
 
 def _exclusions(events: Events) -> list[tuple[int, str]]:
@@ -124,7 +168,8 @@ def best(story: Story, axis: str = "epoch") -> dict[str, Any] | None:
     if not isinstance(y, int | float):
         return None
     x = places(story, axis)[epochs[-1]]
-    return {"x": x, "y": float(y), "label": f"best, epoch {epochs[-1]}"}
+    number = round(begin(story)) + epochs[-1]
+    return {"x": x, "y": float(y), "label": f"best, epoch {number}"}
 
 
 def rows(story: Story) -> list[dict[str, Any]]:

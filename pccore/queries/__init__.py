@@ -1,5 +1,6 @@
 """Questions to a circuit; every answer is exact unless its licence says otherwise."""
 
+from pccore.queries.change import Change, change_of
 from pccore.queries.explain import Explanation, mpe, sample
 from pccore.queries.flows import ExpectedFlows, expected_flows
 from pccore.queries.likelihood import (
@@ -27,6 +28,7 @@ from pccore.queries.table import Licence, Query, licence, queries, require
 from pccore.queries.values import UnitValues, hidden_posterior, unit_values
 
 __all__ = [
+    "Change",
     "ExpectedFlows",
     "Explanation",
     "Licence",
@@ -35,6 +37,7 @@ __all__ = [
     "Posterior",
     "Query",
     "UnitValues",
+    "change_of",
     "expected_flows",
     "hidden_posterior",
     "licence",
