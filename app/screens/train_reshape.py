@@ -13,9 +13,11 @@ from pc_workbench.jobs_state import RESUMABLE
 from pc_workbench.views import commands, reshape
 from pc_workbench.views.reshape import Reshaped
 from pccore.datasets.labels import only
+from pccore.distillation import run_method
+from pccore.distillation.job import NAME as DISTIL
 from pccore.errors import PCError, RunError
 from pccore.graph import Circuit
-from pccore.learn import Origin, RunConfig, TrainOptions, method_named
+from pccore.learn import Origin, RunConfig, TrainOptions
 from pccore.learn.directory import BEST
 from pccore.options import parse_options
 
@@ -39,14 +41,15 @@ def show(view: JobView) -> None:
     if not box.open:
         return
     with box, errors.boundary():
-        config = directory.config()
-        circuit = _best(view.id, (directory.path / BEST).stat().st_mtime)
+        config = _again(directory.config())
+        stamp = (directory.path / BEST).stat().st_mtime
+        circuit, version = _best(view.id, stamp), f"{view.id}@{stamp}"
         if circuit.num_edges > MOST_EDGES:
             st.info(f"This model has {circuit.num_edges:,} edges: change it on the command line.")
             return
-        left, right = st.columns([4, 5], gap="large")
+        left, right = st.columns([4, 6], gap="medium")
         with left:
-            wanted = _wanted(view.id, circuit)
+            wanted = _wanted(version, circuit)
             epochs = st.number_input(
                 "Epochs of the new run", 1, 100_000,
                 int(config.train_options.get("epochs", 100)), key=_EPOCHS,
@@ -56,7 +59,7 @@ def show(view: JobView) -> None:
                 st.info("No group of this model can be split.")
                 return
             with st.spinner("Measuring what the rows use …"):
-                found = _reshaped(view.id, tuple(wanted.items()), circuit, config)
+                found = _reshaped(version, tuple(wanted.items()), circuit, config)
             st.dataframe(found.table(), hide_index=True)
             st.caption(errors.plain(found.verdict()))
             with st.container(horizontal=True):
@@ -69,19 +72,19 @@ def show(view: JobView) -> None:
                 controls.show_code(*_code(best, config, wanted, int(epochs)), width="content")
 
 
-def _wanted(run: str, circuit: Circuit) -> dict[str, Any] | None:
+def _wanted(version: str, circuit: Circuit) -> dict[str, Any] | None:
     """What is to be done, hashable; None where nothing can grow."""
-    st.session_state.setdefault(_KIND, "prune")
     kind = st.segmented_control(
-        "Change", ("prune", "grow"), format_func=str.capitalize, required=True, key=_KIND
-    )
+        "Change", ("prune", "grow"), default="prune", format_func=str.capitalize, required=True,
+        key=_KIND,
+    )  # fmt: skip
     if kind != "grow":
         share = st.select_slider(
             "Edges to drop :gray[:small[those that the training rows use least]]",
             SHARES, 0.3, key=_SHARE, format_func="{:.0%}".format,
         )  # fmt: skip
         return {"kind": "prune", "share": share}
-    places = _places(run, circuit)
+    places = _places(version, circuit)
     if not places:
         return None
     groups = st.multiselect(
@@ -111,13 +114,13 @@ def _best(run: str, stamp: float) -> Circuit:
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _places(run: str, _circuit: Circuit) -> dict[str, str]:
+def _places(version: str, _circuit: Circuit) -> dict[str, str]:
     return reshape.places_to_grow(_circuit)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _reshaped(
-    run: str, wanted: tuple[tuple[str, Any], ...], _circuit: Circuit, _config: RunConfig
+    version: str, wanted: tuple[tuple[str, Any], ...], _circuit: Circuit, _config: RunConfig
 ) -> Reshaped:
     dataset = store.get_dataset(_config.data)
     seen = dataset if _config.label is None else only(dataset, _config.label)
@@ -129,8 +132,15 @@ def _reshaped(
     )
 
 
+def _again(config: RunConfig) -> RunConfig:
+    """What the new run does: the same, after a distillation its last stage."""
+    if config.method != DISTIL:
+        return config
+    return replace(config, method="online-em", method_options={}, train_options={})
+
+
 def _options(config: RunConfig, epochs: int) -> tuple[object, TrainOptions]:
-    own = parse_options(method_named(config.method).options, config.method_options)
+    own = parse_options(run_method(config.method).options, config.method_options)
     shared: TrainOptions = parse_options(TrainOptions, config.train_options)
     return own, replace(shared, epochs=epochs)
 

@@ -68,6 +68,8 @@ def _live(run: str, drawn: str, title: str, others: Mapping[str, str]) -> None:
             st.rerun()
         story = runs.story(view)
         _headline(view, title)
+        if story.stages:
+            st.markdown(curves.stages_text(story, view.state == "finished"))
         _buttons(view, bool(curves.best(story)))
         _scores(story)
         train_curves.choices(others)

@@ -34,11 +34,17 @@ def _no_events() -> Events:
 @dataclass(frozen=True)
 class Story:
     """A run so far. epochs: its epoch events by epoch. marks: (epoch, what happened then), in the
-    order in which it did. past: what the run goes on from, drawn before it."""
+    order in which it did. past: what the run goes on from, drawn before it. stages: of a run that
+    has some, in order: (name, epochs done, epochs planned or None where that is not known)."""
 
     epochs: Events = field(default_factory=_no_events)
     marks: tuple[tuple[int, str], ...] = ()
     past: Past | None = None
+    stages: tuple[tuple[str, int, int | None], ...] = ()
+
+
+#: The stage whose epochs score rows together with their hidden states.
+WITH_STATES = "parts"
 
 
 @dataclass(frozen=True)
@@ -53,16 +59,29 @@ class Past:
 def merge(story: Story, fresh: Iterable[Mapping[str, Any]]) -> Story:
     """The story with fresh events; an epoch that was repeated counts once."""
     epochs, marks = dict(story.epochs), list(story.marks)
+    stages = {name: (name, done, of) for name, done, of in story.stages}
     for event in fresh:
         kind, epoch = event.get("event"), event.get("epoch")
         if kind == "epoch" and isinstance(epoch, int):
+            first = epoch not in epochs
             epochs[epoch] = event
+            name = str(event.get("stage", ""))
+            if name in stages and first:
+                stages[name] = (name, stages[name][1] + 1, stages[name][2])
+        elif kind == "stage":
+            name, done, of = str(event.get("stage")), event.get("done"), event.get("of")
+            if name not in stages and epochs:
+                marks.append((max(epochs), name))
+            # The epoch 0 of a stage is none of those that were planned.
+            begun = done if isinstance(done, int) and name == "embeddings" else -1
+            if name not in stages or name == "embeddings":
+                stages[name] = (name, begun, of if isinstance(of, int) else None)
         elif kind in ("paused", "resumed") and isinstance(epoch, int):
             marks.append((epoch, kind))
         elif kind == "finished" and isinstance(event.get("epochs"), int):
             why = _ENDS.get(str(event.get("reason")))
             marks += [(event["epochs"], why)] if why else []
-    return replace(story, epochs=epochs, marks=tuple(marks))
+    return replace(story, epochs=epochs, marks=tuple(marks), stages=tuple(stages.values()))
 
 
 def begin(story: Story, axis: str = "epoch") -> float:
@@ -89,7 +108,27 @@ def series(story: Story, axis: str = "epoch") -> list[dict[str, Any]]:
     found = [_curve("training", story, "train_log_likelihood", axis, "dashed")]
     valid = _curve("validation", story, "valid_log_likelihood", axis, "line")
     found += [valid] if any(math.isfinite(y) for y in valid["y"]) else []
+    known = _curve("with hidden states", story, "valid_log_likelihood", axis, "faint", WITH_STATES)
+    found += [known] if any(math.isfinite(y) for y in known["y"]) else []
     return found if story.past is None else [*found, _before(story.past, axis)]
+
+
+def stages_text(story: Story, over: bool) -> str:
+    """How far the stages are, as markdown: `✓ parts · 20`, `**latents** · 4 of 10`."""
+    parts: list[str] = []
+    for number, (name, done, of) in enumerate(story.stages):
+        count = max(0, done)
+        if over or number + 1 < len(story.stages):
+            parts.append(f":green[✓] {name} :gray[{count or ''}]".strip())
+        else:
+            parts.append(f"**{name}** {count}" + ("" if of is None else f" of {of}"))
+    return " → ".join(parts)
+
+
+def main(story: Story, axis: str = "epoch") -> dict[str, Any]:
+    """The one curve that stands for a run: its validation score, or the training's without."""
+    own = {one["name"]: one for one in series(story, axis)}
+    return own.get("validation", own["training"])
 
 
 def _before(past: Past | None, axis: str) -> dict[str, Any]:
@@ -97,10 +136,10 @@ def _before(past: Past | None, axis: str) -> dict[str, Any]:
     x: list[float] = []
     y: list[float] = []
     while past is not None:
-        own = series(replace(past.story, past=None), axis)[-1]
-        start, count = begin(past.story, axis), sum(e <= past.epoch for e in past.story.epochs)
-        x = [*(start + at for at in own["x"][:count]), begin(Story(past=past), axis), *x]
-        y = [*own["y"][:count], math.nan, *y]
+        own, end = main(past.story, axis), begin(Story(past=past), axis)
+        kept = [(at, score) for at, score in zip(own["x"], own["y"], strict=True) if at <= end]
+        x = [*(at for at, _ in kept), end, *x]
+        y = [*(score for _, score in kept), math.nan, *y]
         past = past.story.past
     return {"name": "before", "x": x[:-1], "y": y[:-1], "style": "faint"}
 
@@ -120,15 +159,14 @@ def overlay(others: Sequence[tuple[str, Story]], axis: str = "epoch") -> list[di
     Names that are used twice are numbered: the legend switches curves by their names.
     """
     found: list[dict[str, Any]] = []
-    taken = {"training", "validation", "before"}
+    taken = {"training", "validation", "before", "with hidden states"}
     for name, story in others:
         number, unique = 1, name
         while unique in taken:
             number += 1
             unique = f"{name} ({number})"
         taken.add(unique)
-        own = [one for one in series(story, axis) if one["name"] != "before"]
-        found.append({**own[-1], "name": unique, "style": "line"})
+        found.append({**main(story, axis), "name": unique, "style": "line"})
     return found
 
 
@@ -187,10 +225,15 @@ def to_csv(story: Story) -> str:
     return buffer.getvalue()
 
 
-def _curve(name: str, story: Story, key: str, axis: str, style: str) -> dict[str, Any]:
+def _curve(
+    name: str, story: Story, key: str, axis: str, style: str, stage: str = ""
+) -> dict[str, Any]:
+    """One number of the epochs; stage: only those of the one that scores something else."""
     at = places(story, axis)
-    y = [_number(story.epochs[epoch].get(key)) for epoch in at]
-    return {"name": name, "x": list(at.values()), "y": y, "style": style}
+    events = [(x, story.epochs[epoch]) for epoch, x in at.items()]
+    kept = [(x, e) for x, e in events if (e.get("stage") == WITH_STATES) == (stage == WITH_STATES)]
+    y = [_number(event.get(key)) for _, event in kept]
+    return {"name": name, "x": [x for x, _ in kept], "y": y, "style": style}
 
 
 def _number(value: object) -> float:

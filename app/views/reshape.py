@@ -45,7 +45,7 @@ class Reshaped:
         found = self.change
         difference = _signed(found.after - found.before)
         likelihood = {"before": _nats(found.before), "after": _nats(found.after)}
-        return [*rows, {"": "log-likelihood (nats)", **likelihood, "change": difference}]
+        return [*rows, {"": "nats a row", **likelihood, "change": difference}]
 
     def verdict(self) -> str:
         """One sentence on what it costs."""
@@ -55,9 +55,10 @@ class Reshaped:
             return f"{found.lost:,} rows have lost all their probability."
         if found.bound is None:
             return f"Log-likelihood {_signed(found.after - found.before)} nats a row {rows}."
+        what = f"Loss {_nats(found.loss)}" if found.loss > 0 else f"Gain {_nats(-found.loss)}"
         return (
-            f"Loss {_nats(found.loss)} nats a row {rows}; it cannot be more than "
-            f"{_nats(found.bound)} (log S − log S′ before what stays was scaled)."
+            f"{what} nats a row {rows}; a loss cannot be more than {_nats(found.bound)}, what the "
+            "dropped edges carried."
         )
 
 

@@ -81,16 +81,21 @@ def prepare_run(
         label=label,
         frozen=sorted(frozen),
         origin=origin,
-        environment={
-            "pccore": __version__,
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-            "machine": platform.machine(),
-            **({"processes": os.environ["WORLD_SIZE"]} if launched() else {}),
-        },
+        environment=environment(),
     )
     return RunDirectory.create(path, config, circuit)
+
+
+def environment() -> dict[str, str]:
+    """Versions and machine, for the record."""
+    return {
+        "pccore": __version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        **({"processes": os.environ["WORLD_SIZE"]} if launched() else {}),
+    }
 
 
 def check_trainable(circuit: Circuit, dataset: Dataset) -> None:
