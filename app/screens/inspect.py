@@ -28,7 +28,7 @@ from pc_workbench.screens.inspect_side import (
     show_queries,
     show_verdicts,
 )
-from pc_workbench.views import labels
+from pc_workbench.views import labels, sectors
 from pc_workbench.views.outline import Outline, toggle
 from pc_workbench.views.scene import circuit_scene, node_of
 from pccore.check import Report
@@ -116,6 +116,9 @@ def _graph(model: str, circuit: Circuit, report: Report, outline: Outline) -> No
     scene = circuit_scene(
         circuit, report, outline=outline, view=now.view, witness=witness, name=model
     )
+    parts = sectors.sectors_of(circuit)
+    if parts is not None:
+        scene = sectors.coloured(scene, parts, outline)
     selected = now.unit or None
     if witness is not None:
         selected = node_of(scene, outline, witness.unit)
@@ -140,6 +143,8 @@ def _graph(model: str, circuit: Circuit, report: Report, outline: Outline) -> No
     line.caption(" · ".join(facts), width="stretch")
     with line:
         repair_panel.undo(model)
+    if parts is not None:
+        st.caption(parts.line())
     if now.view:
         line.button("Reset view", on_click=_reset, type="tertiary")
 
