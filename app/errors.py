@@ -54,4 +54,4 @@ def sentence(error: PCError) -> str:
     words = str(error)
     if words.partition(" ")[0].isalpha():
         words = words[:1].upper() + words[1:]
-    return plain(words if words.endswith((".", "!", "?", ")")) else words + ".")
+    return plain(words if words.endswith((".", "!", "?")) else words + ".")

@@ -32,9 +32,10 @@ from pc_workbench.jobs_state import (
     state_here,
 )
 from pccore.datasets import Dataset
+from pccore.distillation import DistilRunOptions, prepare_distillation
 from pccore.errors import RunError
 from pccore.graph import Circuit
-from pccore.learn import RunConfig, RunDirectory, TrainOptions, find_runs, prepare_run
+from pccore.learn import Origin, RunConfig, RunDirectory, TrainOptions, find_runs, prepare_run
 from pccore.learn.directory import Command
 
 LIMIT_VARIABLE = "PC_WORKBENCH_JOBS"
@@ -101,16 +102,25 @@ class Registry:
         train_options: TrainOptions | None = None,
         title: str = "",
         label: int | None = None,
+        origin: Origin | None = None,
     ) -> str:
         """Queue a run and return its id, which cannot be guessed. label: of the only class.
+        origin: the run that it goes on from.
 
         Raises what `pccore.learn.prepare_run` raises; nothing was written then.
         """
         run = f"r-{secrets.token_hex(8)}"
+        if isinstance(method_options, DistilRunOptions):
+            prepare_distillation(
+                self.folder / run, circuit, dataset, model=model, data=data,
+                options=method_options, threads=1, title=title,
+            )  # fmt: skip
+            self._enqueue(run, owner)
+            return run
         prepare_run(
             self.folder / run, circuit, dataset, model=model, data=data, method=method,
             method_options=method_options, train_options=train_options, threads=1, title=title,
-            label=label,
+            label=label, origin=origin,
         )  # fmt: skip
         self._enqueue(run, owner)
         return run

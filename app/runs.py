@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -9,19 +10,21 @@ import streamlit as st
 from pc_workbench import datastore, errors, jobs, state, store
 from pc_workbench.jobs import JobView
 from pc_workbench.views import curves
-from pc_workbench.views.curves import Story
+from pc_workbench.views.curves import Past, Story
 from pccore.errors import PCError, PropertyError, RunError
 from pccore.graph import Circuit
-from pccore.learn import Look, RunConfig, check_trainable
+from pccore.learn import Look, RunConfig, RunDirectory, check_trainable
 from pccore.learn.directory import LOOK, METRICS
 
 _TAILS, _LOOKS = "pcw_tails", "pcw_looks"
 #: Runs whose story, and whose look, a session remembers.
-_REMEMBERED = 8
+_REMEMBERED = 16
+#: Runs that are drawn before one that goes on from them.
+_MOST_BEFORE = 6
 
 
-def story(view: JobView) -> Story:
-    """What a run told so far; read on from where the last look ended."""
+def story(view: JobView, depth: int = 0) -> Story:
+    """What a run told so far, read on from where the last look ended, and the runs before it."""
     directory = jobs.registry().directory(view.id)
     tails: dict[str, tuple[int, Story]] = st.session_state.setdefault(_TAILS, {})
     offset, known = tails.pop(view.id, (0, Story()))
@@ -35,7 +38,21 @@ def story(view: JobView) -> Story:
     fresh, offset = directory.metrics(offset)
     known = curves.merge(known, fresh)
     _remember(tails, view.id, (offset, known))
-    return known
+    return replace(known, past=_past(directory, depth))
+
+
+def _past(directory: RunDirectory, depth: int) -> Past | None:
+    """What a run goes on from, None where it began by itself or that is gone."""
+    if depth >= _MOST_BEFORE:
+        return None
+    try:
+        origin = directory.config().origin
+        if origin is None:
+            return None
+        before = story(jobs.registry().view(origin.run), depth + 1)
+        return Past(before, origin.epoch, origin.change)
+    except PCError:
+        return None
 
 
 def look(run: str) -> Look | None:

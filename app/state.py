@@ -53,8 +53,9 @@ class AppState:
     child 2 is observed; pass_, step: what is stepped through and how far (0: all of it); scale: of
     the values. other: the model that Compare holds against the current one. lesson, stage: of
     Learn. presenting: larger type. aspect: of Inspect; layer: number of the selected layer of the
-    compiled circuit, "" for none; batch: rows that its costs are for. lab: what is open below the
-    picture on Complete; rivals: models beside the current one; muted: ids of components.
+    compiled circuit, "" for none; batch: rows that its costs are for; latent: name of the group
+    whose hidden variable is looked at. lab: what is open below the picture on Complete; rivals:
+    models beside the current one; muted: ids of components.
     """
 
     model: str = _field("", codec.text(_IDENTIFIER, 80))
@@ -86,7 +87,8 @@ class AppState:
     lesson: str = _field("", codec.text(_IDENTIFIER, 80))
     stage: int = _field(0, codec.whole(0, 99))
     presenting: str = _field("no", codec.choice("no", "yes"))
-    aspect: str = _field("structure", codec.choice("structure", "compile"))
+    aspect: str = _field("structure", codec.choice("structure", "compile", "hidden"))
+    latent: str = _field("", codec.printable(200))
     layer: str = _field("", codec.text(r"[0-9]{1,7}", 7))
     batch: int = _field(100, codec.whole(1, 10**6))
     lab: str = _field("", codec.choice("", "side", "components", "batch"))
@@ -158,7 +160,15 @@ def earlier_models() -> tuple[str, ...]:
 
 def choose_model(model: str) -> None:
     """Make a model the current one; what pointed into the last one is dropped."""
-    nothing = {"view": (), "unit": "", "layer": "", "evidence": "", "soft": (), "hidden": ()}
+    nothing = {
+        "view": (),
+        "unit": "",
+        "layer": "",
+        "evidence": "",
+        "soft": (),
+        "hidden": (),
+        "latent": "",
+    }
     update(model=model, **nothing, muted=(), pass_="", step=0)
 
 

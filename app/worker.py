@@ -35,7 +35,7 @@ def main() -> None:
 
     import torch
 
-    importlib.import_module("pccore.learn")
+    importlib.import_module("pccore.distillation")
     torch.set_num_threads(1)
     with contextlib.suppress(OSError):  # after the imports, for which somebody may be waiting
         os.nice(NICENESS)
@@ -68,15 +68,16 @@ def _listen(orders: queue.Queue[str | None], gone: threading.Event) -> None:
 
 def _train(path: str, gone: threading.Event) -> tuple[str, str]:
     """Do a run; returns its final state and a sentence if it failed."""
+    from pccore.distillation import execute_run
     from pccore.errors import PCError
-    from pccore.learn import Event, RunDirectory, execute
+    from pccore.learn import Event, RunDirectory
 
     def listener(event: Event) -> None:
         if gone.is_set():
             raise SystemExit(0)
 
     try:
-        return execute(RunDirectory(path), resume=True, listener=listener), ""
+        return execute_run(RunDirectory(path), resume=True, listener=listener), ""
     except PCError as error:
         return "failed", str(error)
     except Exception as error:

@@ -1,4 +1,7 @@
-"""Complete: hide a part of a picture, and see at once what the circuit makes of it."""
+"""Complete: hide a part of a picture, and see at once what the circuit makes of it.
+
+A model of sentences is completed word by word, in `complete_text`.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,9 @@ import streamlit as st
 
 from pc_workbench import errors, navigate, state, store
 from pc_workbench.components.thumbs import thumb_strip
+from pc_workbench.matching import dataset_for
 from pc_workbench.screens import complete_own as own_picture
+from pc_workbench.screens import complete_text
 from pc_workbench.screens.complete_canvas import canvas, chosen
 from pc_workbench.views.completion import fits, image_shape
 from pccore.completion import to_pixels
@@ -28,14 +33,19 @@ def page() -> None:
         st.title("Complete")
         raise
     grid = image_shape(circuit) if circuit else None
+    if circuit is not None and grid is None and complete_text.show(model, circuit):
+        return
     if circuit is None or grid is None:
         st.title("Complete")
         what = (
             "No model is chosen yet"
             if circuit is None
-            else "The variables of this model are no pixels"
+            else "The variables of this model are neither pixels nor words"
         )
-        st.info(f"{what}: choose a model of pictures, or build one for the digits.")
+        st.info(
+            f"{what}: choose a model of pictures or sentences, or build one for the digits or the "
+            "sentences."
+        )
         navigate.links("gallery", "build")
         return
     dataset = _dataset(circuit, grid)
@@ -84,22 +94,10 @@ def _strip(dataset: Dataset, split: str, index: int, grid: ImageShape) -> None:
 
 def _dataset(circuit: Circuit, grid: ImageShape) -> Dataset | None:
     """The current dataset if it has such pictures, else the first that has (made the current)."""
-    noted = [str(circuit.meta.get(key, "")) for key in ("dataset", "data")]
-    size = len(circuit.variables)
-    others = [info.name for info in store.dataset_infos() if info.num_variables in (size, None)]
-    known = {info.name for info in store.dataset_infos()}
-    for name in dict.fromkeys([state.get().dataset, *noted, *others]):
-        if name not in known:
-            continue
-        try:
-            dataset = store.get_dataset(name)
-        except PCError:
-            continue
-        if fits(dataset, grid):
-            if name != state.get().dataset:
-                state.choose_dataset(name)
-            return dataset
-    return None
+    found = dataset_for(circuit, lambda dataset: fits(dataset, grid))
+    if found is not None and found.name != state.get().dataset:
+        state.choose_dataset(found.name)
+    return found
 
 
 def _place(dataset: Dataset) -> tuple[str, int]:

@@ -1,6 +1,7 @@
 """Inspect: the current circuit as a graph, what the check says of it, and each unit in detail.
 
-Its other side, the layers that the circuit is compiled to, is in `inspect_compile`.
+Its other sides are the layers that the circuit is compiled to, in `inspect_compile`, and what its
+hidden variables stand for, in `inspect_hidden`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pc_workbench import controls, navigate, state, store
 from pc_workbench.components import GraphEvent, circuit_graph
 from pc_workbench.screens import (
     inspect_compile,
+    inspect_hidden,
     inspect_unit,
     inspect_witness,
     picture_export,
@@ -26,7 +28,7 @@ from pc_workbench.screens.inspect_side import (
     show_queries,
     show_verdicts,
 )
-from pc_workbench.views import labels
+from pc_workbench.views import labels, sectors
 from pc_workbench.views.outline import Outline, toggle
 from pc_workbench.views.scene import circuit_scene, node_of
 from pccore.check import Report
@@ -38,7 +40,7 @@ GRAPH = 450  # pixels
 
 def page() -> None:
     """Draw the page."""
-    heading, aspect, save, code = st.columns([1.4, 1.6, 1, 1], vertical_alignment="center")
+    heading, aspect, save, code = st.columns([1.2, 1.9, 1, 1], vertical_alignment="center")
     heading.title("Inspect")
     model = state.get().model
     if not model:
@@ -48,7 +50,7 @@ def page() -> None:
     circuit = store.get_circuit(model)
     aspect.segmented_control(
         "What is shown",
-        ("structure", "compile"),
+        ("structure", "compile", "hidden"),
         format_func=str.capitalize,
         label_visibility="collapsed",
         **state.bind("aspect"),
@@ -63,6 +65,9 @@ def page() -> None:
 def _code(model: str) -> None:
     if state.get().aspect == "compile":
         inspect_compile.code(model)
+        return
+    if state.get().aspect == "hidden":
+        inspect_hidden.code(model)
         return
     reference = store.model_reference(model)
     python = (
@@ -83,6 +88,9 @@ def _outline(version: str, _circuit: Circuit) -> Outline:
 def _body(model: str) -> None:
     """Everything that a click changes."""
     circuit = store.get_circuit(model)
+    if state.get().aspect == "hidden":
+        inspect_hidden.show(model, circuit)
+        return
     outline = _outline(store.version(model), circuit)
     if state.get().aspect == "compile":
         inspect_compile.show(model, circuit, outline)
@@ -108,6 +116,9 @@ def _graph(model: str, circuit: Circuit, report: Report, outline: Outline) -> No
     scene = circuit_scene(
         circuit, report, outline=outline, view=now.view, witness=witness, name=model
     )
+    parts = sectors.sectors_of(circuit)
+    if parts is not None:
+        scene = sectors.coloured(scene, parts, outline)
     selected = now.unit or None
     if witness is not None:
         selected = node_of(scene, outline, witness.unit)
@@ -132,6 +143,8 @@ def _graph(model: str, circuit: Circuit, report: Report, outline: Outline) -> No
     line.caption(" · ".join(facts), width="stretch")
     with line:
         repair_panel.undo(model)
+    if parts is not None:
+        st.caption(parts.line())
     if now.view:
         line.button("Reset view", on_click=_reset, type="tertiary")
 

@@ -9,8 +9,9 @@ import streamlit as st
 from pc_workbench import controls, datastore, errors, jobs, navigate, runs, session, state, store
 from pc_workbench.screens import train_classes, train_compare, train_run
 from pc_workbench.views import commands
+from pccore.distillation import DistilRunOptions, run_method, run_methods
 from pccore.errors import NotFoundError, OptionError, PCError
-from pccore.learn import Method, TrainOptions, method_named, methods
+from pccore.learn import Method, TrainOptions
 from pccore.options import describe, parse_options
 from pccore.presets import Facts, preset_options, presets
 
@@ -58,24 +59,26 @@ def page() -> None:
             )
     action.button("Start", type="primary", width="stretch", disabled=not ready, on_click=_start)
     with errors.boundary():
-        own, common = _parsed(method) if ready else (None, None)
+        own, common = (
+            _parsed(method) if ready and method.options is not DistilRunOptions else (None, None)
+        )
         train_classes.show(method.name, own, common)
         train_compare.show()
 
 
 def _method() -> Method:
-    known = list(methods())
+    known = list(run_methods())
     try:
-        method_named(state.get().learner)
+        run_method(state.get().learner)
     except NotFoundError:
         state.update(learner="online-em")
     st.selectbox(
         "Method",
         known,
-        format_func=lambda name: methods()[name].title,
+        format_func=lambda name: run_methods()[name].title,
         **state.bind("learner", among=known),
     )
-    method = method_named(state.get().learner)
+    method = run_method(state.get().learner)
     st.caption(errors.plain(method.description))
     return method
 
@@ -107,7 +110,7 @@ def _settings(method: Method) -> None:
 
 def _texts(method: str, name: str) -> dict[str, str]:
     """The options of a preset that differ from their defaults, as the link has them."""
-    kinds = (method_named(method).options, TrainOptions)
+    kinds = (run_method(method).options, TrainOptions)
     defaults = {info.name: info.default for kind in kinds for info in describe(kind)}
     found = preset_options(method, name, Facts(0))
     return {key: str(value) for key, value in found.items() if value != defaults.get(key)}
@@ -128,7 +131,7 @@ def _options(method: Method) -> OptionError | None:
     except OptionError as error:
         problem = error
     batches = bool(getattr(method.make, "mini_batch", True))
-    kinds = (TrainOptions, method.options)
+    kinds = _kinds(method)
     infos = [(cls, info) for cls in kinds for info in describe(cls)]
     # A method whose batch is the whole data has no use for their size.
     infos = [(cls, info) for cls, info in infos if batches or info.name != "batch_size"]
@@ -142,6 +145,12 @@ def _options(method: Method) -> OptionError | None:
     with st.expander("More options"):
         show(True)
     return problem
+
+
+def _kinds(method: Method) -> tuple[type, ...]:
+    """The options that a method has; the stages of a distillation have options of their own."""
+    own = method.options
+    return (own,) if own is DistilRunOptions else (TrainOptions, own)
 
 
 def _parsed(method: Method) -> tuple[object, TrainOptions]:
@@ -182,7 +191,7 @@ def _start() -> None:
     """Queue a run and look at it."""
     now = state.get()
     try:
-        method = method_named(now.learner)
+        method = run_method(now.learner)
         own, shared = _parsed(method)
         run = jobs.registry().start(
             store.get_circuit(now.model),

@@ -11,8 +11,9 @@ from pc_workbench.views import class_figure, commands
 from pccore.classify import Classifier, Report, assess, curves_csv, curves_svg
 from pccore.datasets import Dataset
 from pccore.datasets.labels import class_name, classes_of, labelled, shares_of
+from pccore.distillation import run_method
 from pccore.errors import PCError, RunError
-from pccore.learn import RunConfig, TrainOptions, method_named
+from pccore.learn import RunConfig, TrainOptions
 from pccore.learn.directory import BEST
 
 TICK = 1.0  # seconds between looks while the classes learn
@@ -48,7 +49,7 @@ def show(method: str, own: object, shared: TrainOptions | None) -> None:
             )
             if shared is not None:
                 model = store.model_reference(now.model)
-                mine = controls.chosen("training", method_named(method).options)
+                mine = controls.chosen("training", run_method(method).options)
                 common = controls.chosen("training", TrainOptions)
                 code = commands.classify(
                     model, store.dataset_reference(now.dataset), method, mine, common

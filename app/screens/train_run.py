@@ -10,7 +10,7 @@ import streamlit as st
 from pc_workbench import controls, errors, jobs, navigate, runs, session, state
 from pc_workbench.jobs import JobView
 from pc_workbench.jobs_state import LIVE, RESUMABLE
-from pc_workbench.screens import train_curves, train_look
+from pc_workbench.screens import train_curves, train_look, train_reshape
 from pc_workbench.views import commands, curves, sizes
 from pc_workbench.views.curves import Story
 from pccore.errors import PCError
@@ -40,6 +40,7 @@ def show(run: str) -> None:
             navigate.links("inspect", "complete")
     tick = TICK if view.state in LIVE else SLOW_TICK if view.state == "paused" else None
     st.fragment(_live, run_every=tick)(run, view.state, title, train_curves.others(run))
+    train_reshape.show(view)
 
 
 def _close() -> None:
@@ -67,6 +68,8 @@ def _live(run: str, drawn: str, title: str, others: Mapping[str, str]) -> None:
             st.rerun()
         story = runs.story(view)
         _headline(view, title)
+        if story.stages:
+            st.markdown(curves.stages_text(story, view.state == "finished"))
         _buttons(view, bool(curves.best(story)))
         _scores(story)
         train_curves.choices(others)

@@ -8,7 +8,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pccore.learn import RunConfig, TrainOptions, method_named
+from pccore.distillation import DistilRunOptions, run_method
+from pccore.learn import RunConfig, TrainOptions
 from pccore.options import describe
 
 Code = tuple[str, str]
@@ -79,6 +80,27 @@ def open_file(name: str) -> Code:
     return python, shlex.join(["pccore", "convert", name, target])
 
 
+def distil(model: str, dataset: str, options: Mapping[str, str]) -> Code:
+    """(Python, command) that distil a model's hidden variables; options may name embeddings."""
+    own = dict(options)
+    source = own.pop("embeddings", "values")
+    python = (
+        "from pccore import datasets\n"
+        "from pccore.distillation import DistilOptions, distil, hidden_groups, obtain\n"
+        "from pccore.files import load_model, save_model\n"
+        "from pccore.options import parse_options\n\n"
+        f"circuit, data = load_model({model!r}), datasets.load({dataset!r})\n"
+        f"embeddings = obtain({source!r}, data, circuit, hidden_groups(circuit))\n"
+        f"options = parse_options(DistilOptions, {own!r})\n"
+        "found = distil('runs/mine', circuit, data, embeddings, options)\n"
+        "print(found.stages)\n"
+        "save_model(found.circuit, 'distilled.pc.safetensors')\n"
+    )
+    words = ["pccore", "distil", model, "--data", dataset, "--embeddings", source]
+    words += [*_settings(own), "--run", "runs/mine", "-o", "distilled.pc.safetensors"]
+    return python, shlex.join(words)
+
+
 def train(
     model: str,
     dataset: str,
@@ -89,6 +111,8 @@ def train(
 ) -> Code:
     """(Python, command) that train a model; options are the method's, shared every method's.
     label: of the only class that is learned from."""
+    if run_method(method).options is DistilRunOptions:
+        return distil(model, dataset, options)
     python = (
         "from pccore import datasets\n"
         "from pccore.files import load_model, save_model\n"
@@ -144,7 +168,7 @@ def rerun(config: RunConfig) -> Code:
             if name in infos and _text(value) != _text(infos[name])
         }
 
-    options = changed(method_named(config.method).options, config.method_options)
+    options = changed(run_method(config.method).options, config.method_options)
     shared = changed(TrainOptions, config.train_options)
     return train(config.model, config.data, config.method, options, shared, config.label)
 

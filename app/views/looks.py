@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -21,20 +22,47 @@ Level = Literal["fine", "note"]
 
 def sheet(rows: torch.Tensor, image: ImageShape) -> np.ndarray:
     """Rows [n, V] as pictures side by side, uint8 [H, W, 4]: what is between them is clear."""
-    pixels = [to_pixels(row, image) for row in rows.numpy()]
-    scale = max(1, round(WIDE / image.width))
-    high, wide = image.height * scale + GAP, image.width * scale + GAP
-    columns = max(1, (LINE + GAP) // wide)
-    lines = -(-len(pixels) // columns)
-    across = min(columns, len(pixels))
-    found = np.zeros((lines * high - GAP, across * wide - GAP, 4), np.uint8)
-    for number, one in enumerate(pixels):
-        colour = one if one.ndim == 3 else np.repeat(one[..., None], 3, axis=2)
-        tile = colour.repeat(scale, 0).repeat(scale, 1)
-        top, left = number // columns * high, number % columns * wide
-        found[top : top + tile.shape[0], left : left + tile.shape[1], :3] = tile
-        found[top : top + tile.shape[0], left : left + tile.shape[1], 3] = 255
+    return tiles([to_pixels(row, image) for row in rows.numpy()])
+
+
+def tiles(pictures: Sequence[np.ndarray], wide: int = WIDE, line: int = LINE) -> np.ndarray:
+    """Pictures of one size, uint8 [h, w], [h, w, 3] or [h, w, 4], side by side in lines:
+    [H, W, 4]. wide: how wide one is shown, about; line: how wide a line may be. Not empty."""
+    height, width = pictures[0].shape[:2]
+    scale = max(1, round(wide / width))
+    high, across = height * scale + GAP, width * scale + GAP
+    columns = min(max(1, (line + GAP) // across), len(pictures))
+    lines = -(-len(pictures) // columns)
+    found = np.zeros((lines * high - GAP, columns * across - GAP, 4), np.uint8)
+    for number, one in enumerate(pictures):
+        tile = coloured(one).repeat(scale, 0).repeat(scale, 1)
+        top, left = number // columns * high, number % columns * across
+        found[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
     return found
+
+
+def beside(parts: Sequence[np.ndarray], gap: int = 4 * GAP) -> np.ndarray:
+    """Pictures [h, w, 4] of any size in one line, clear where there is none."""
+    height, width = max(p.shape[0] for p in parts), sum(p.shape[1] + gap for p in parts) - gap
+    found = np.zeros((height, width, 4), np.uint8)
+    left = 0
+    for one in parts:
+        found[: one.shape[0], left : left + one.shape[1]] = one
+        left += one.shape[1] + gap
+    return found
+
+
+def below(parts: Sequence[np.ndarray], gap: int = 2 * GAP) -> np.ndarray:
+    """Pictures [h, w, 4] of any size under each other."""
+    return beside([one.transpose(1, 0, 2) for one in parts], gap).transpose(1, 0, 2)
+
+
+def coloured(pixels: np.ndarray) -> np.ndarray:
+    """A picture with its colours and how opaque it is, uint8 [H, W, 4]."""
+    colour = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
+    if colour.shape[2] == 4:
+        return colour
+    return np.concatenate([colour, np.full((*colour.shape[:2], 1), 255, np.uint8)], axis=2)
 
 
 def to_png(pixels: np.ndarray) -> bytes:

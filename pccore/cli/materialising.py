@@ -1,4 +1,4 @@
-"""materialise: the hidden variables of scopes as variables of the model."""
+"""materialise: the hidden variables of scopes or groups as variables of the model."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from pccore.errors import OptionError
 from pccore.files import load_model, save_model
 from pccore.graph import Circuit
 from pccore.queries import log_value, sample
-from pccore.transform import augment, states_of
+from pccore.transform import augment, hidden_groups, with_states
 
+#: Instead of names: the groups that the structure has noted.
+NOTED = "noted"
 #: Samples on which the old and the new circuit are compared.
 COMPARED = 20
 
@@ -27,10 +29,18 @@ def materialise(options: argparse.Namespace) -> int:
     target = check_target(required(options.output, "-o", "materialise"))
     device_of(options.device)
     circuit = load_model(options.model)
-    latents = dict(_scope(text) for text in options.latent)
+    if (options.hidden is None) == (not options.latent):
+        raise OptionError("give either --latent or --hidden", where="materialise")
     start = time.perf_counter()
-    augmented = augment(circuit, latents)
-    states = {name: len(states_of(circuit, columns)) for name, columns in latents.items()}
+    if options.hidden is None:
+        latents = dict(_scope(text) for text in options.latent)
+        augmented = augment(circuit, latents)
+    else:
+        names = [name.strip() for name in options.hidden.split(";")]
+        groups = hidden_groups(circuit, None if names == [NOTED] else names)
+        augmented = with_states(circuit, groups, "state")
+    fresh = range(len(circuit.variables), len(augmented.variables))
+    states = {augmented.variables[v]: augmented.domain(v).states for v in fresh}
     difference = _difference(circuit, augmented)
     verdicts = check(augmented, ("smooth", "decomposable", "deterministic")).properties
     payload = {

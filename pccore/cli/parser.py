@@ -176,13 +176,19 @@ def _grow(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ign
         commands,
         "materialise",
         "materialising:materialise",
-        "hidden variables of scopes as variables of the model",
+        "hidden variables of scopes or groups as variables of the model",
     )
     parser.add_argument("model", metavar="MODEL")
     parser.add_argument(
+        "--hidden",
+        metavar="NAMES",
+        help="names of groups whose units are the states of a hidden variable, ; between; noted: "
+        "those that the structure has noted",
+    )
+    parser.add_argument(
         "--latent",
         action="append",
-        required=True,
+        default=[],
         metavar="Z=X0,X1",
         help="a new variable for the choice among the products over these variables",
     )

@@ -40,6 +40,12 @@ from pccore.completion.scoring import (
     row_scores,
     scores,
 )
+from pccore.completion.sequences import (
+    HiddenPath,
+    Together,
+    fill_together,
+    most_probable_states,
+)
 from pccore.completion.types import Array, Mask
 
 __all__ = [
@@ -50,10 +56,12 @@ __all__ = [
     "Batch",
     "Component",
     "Guess",
+    "HiddenPath",
     "Mask",
     "Mixture",
     "RowScores",
     "Scores",
+    "Together",
     "Uncertainty",
     "clipped",
     "complete_batch",
@@ -63,10 +71,12 @@ __all__ = [
     "components_of",
     "contact_sheet",
     "files_of",
+    "fill_together",
     "hidden_pixels",
     "log_probabilities",
     "mean_image",
     "mean_squared_error",
+    "most_probable_states",
     "mute",
     "nearest_neighbour",
     "principal_components",

@@ -10,11 +10,11 @@ import numpy.typing as npt
 
 from pccore.datasets import Dataset
 from pccore.datasets.base import SPLITS, Split
-from pccore.distillation.states import variables_of
 from pccore.errors import DataError
 from pccore.graph import Circuit
 from pccore.leaves.base import Support
 from pccore.structures.clustering import MOST_ROWS, Features, k_means, nearest
+from pccore.transform import hidden_names
 
 Array = npt.NDArray[np.float32]
 
@@ -54,7 +54,7 @@ class Assignments:
         return replace(
             dataset,
             name=f"{dataset.name} with {len(groups)} hidden variables",
-            variables=(*circuit.variables, *variables_of(circuit, groups)),
+            variables=(*circuit.variables, *hidden_names(circuit, groups)),
             supports=(*dataset.supports, *supports),
             image=None,
             categories={},

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from pccore.datasets import Dataset
 from pccore.datasets.base import SPLITS, Split
 from pccore.distillation.assign import Assignments, Embeddings, assign, values_of
-from pccore.distillation.states import below, deterministic, hidden_groups, with_states
+from pccore.distillation.states import below, deterministic
 from pccore.errors import DataError, RunError
 from pccore.files.atomic import write_atomically
 from pccore.graph import Circuit
@@ -33,6 +33,7 @@ from pccore.learn.events import Event
 from pccore.learn.run import execute, prepare_run
 from pccore.learn.trainer import TrainOptions
 from pccore.options import option
+from pccore.transform import hidden_groups, with_states
 
 ASSIGNMENTS = "assignments.npz"
 

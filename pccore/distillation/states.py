@@ -1,98 +1,13 @@
-"""Hidden variables of whole groups, made variables of the circuit.
-
-A group of K units over a scope is the set of distributions p(x_scope | Z = k) of a hidden variable
-Z. Multiplying unit k by the indicator [Z = k] gives p(x, z), whose sum over z is the
-circuit that was there, with the same parameters by the same ids (Liu, Zhang and Van den Broeck
-2023, algorithm 1). `pccore.transform.augment` takes scopes instead of groups, and branches of
-other circuits that lack the variable.
-"""
+"""What a circuit with its hidden variables made visible allows, and what lies below them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import torch
 
-from pccore.check import check
-from pccore.errors import NotFoundError, OptionError
-from pccore.graph import Circuit, Group, LeafGroup, ProductGroup, SumGroup
+from pccore.graph import Circuit, LeafGroup, ProductGroup, SumGroup
 from pccore.leaves.indicator import Indicator
-
-#: Key of `Circuit.meta` under which structures name the groups behind which hidden variables are.
-HIDDEN = "latents"
-
-
-def hidden_groups(circuit: Circuit, names: Sequence[str] | None = None) -> list[int]:
-    """Positions of the groups of these names, or of those that the structure has noted.
-
-    Raises NotFoundError for a name that no group has, OptionError where nothing is noted.
-    """
-    if names is None:
-        noted = circuit.meta.get(HIDDEN)
-        if not isinstance(noted, list) or not noted:
-            raise OptionError(
-                "the circuit does not say which of its groups have a hidden variable",
-                hint="name them, or build a hidden tree, hmm or patches",
-            )
-        names = [str(name) for name in noted]
-    places = {group.name: position for position, group in enumerate(circuit.groups)}
-    for name in names:
-        if name not in places:
-            raise NotFoundError(f"the circuit has no group {name!r}")
-    return [places[name] for name in names]
-
-
-def variables_of(circuit: Circuit, groups: Sequence[int]) -> list[str]:
-    """A name for the hidden variable of each group, different from all variables."""
-    made = [f"Z({circuit.groups[g].name})" for g in groups]
-    taken = set(circuit.variables)
-    while taken & set(made):
-        made = [f"{name}'" for name in made]
-    return made
-
-
-def with_states(circuit: Circuit, groups: Sequence[int]) -> Circuit:
-    """The circuit of p(x, z): one more variable for each of the groups, after the old ones.
-
-    Raises OptionError for a group of one unit, or where a hidden variable would be missing in some
-    branch of a sum, or twice in a product: its group is then no set of states.
-    """
-    for g in groups:
-        if circuit.groups[g].size < 2:
-            name = circuit.groups[g].name
-            raise OptionError("a hidden variable of one state says nothing", where=name)
-    names = variables_of(circuit, groups)
-    number = {g: i for i, g in enumerate(groups)}
-    made: list[Group] = []
-    params = dict(circuit.params)
-    moved: list[int] = []
-    for position, group in enumerate(circuit.groups):
-        if isinstance(group, LeafGroup):
-            made.append(group)
-        else:
-            made.append(replace(group, inputs=tuple(moved[i] for i in group.inputs)))
-        moved.append(len(made) - 1)
-        if position in number:
-            latent = names[number[position]]
-            states = Indicator(group.size)
-            parameter = f"[{latent}]"
-            params[parameter] = torch.arange(group.size, dtype=torch.float32)[None]
-            variable = len(circuit.variables) + number[position]
-            made.append(LeafGroup(parameter, group.size, states, (variable,), parameter))
-            inputs = (len(made) - 2, len(made) - 1)
-            made.append(ProductGroup(f"{group.name}, {latent}", group.size, inputs))
-            moved[position] = len(made) - 1
-    roots = [(moved[root.group], root.index) for root in circuit.roots]
-    meta = {k: v for k, v in circuit.meta.items() if k in ("title", "structure")}
-    result = Circuit(made, roots, (*circuit.variables, *names), params, meta)
-    broken = check(result, ("smooth", "decomposable")).violations
-    if broken:
-        raise OptionError(
-            f"the groups are no hidden variables of this circuit: {broken[0].message}",
-            hint="choose groups one unit of which is in every induced tree",
-        )
-    return result
 
 
 def deterministic(augmented: Circuit) -> bool:

@@ -1,7 +1,7 @@
 """Learning: methods, the trainer, run directories."""
 
 from pccore.learn.base import Learner, Method, method_named, methods
-from pccore.learn.directory import RunConfig, RunDirectory, Status, find_runs
+from pccore.learn.directory import Origin, RunConfig, RunDirectory, Status, find_runs
 from pccore.learn.events import Epoch, Event, Finished, Step
 from pccore.learn.look import Health, Look, health_of
 from pccore.learn.mixture import Mixture, MixtureOptions, Recipe, Trial, divide, train_mixture
@@ -19,6 +19,7 @@ __all__ = [
     "Mixture",
     "MixtureOptions",
     "Recipe",
+    "Origin",
     "RunConfig",
     "RunDirectory",
     "Status",

@@ -53,6 +53,19 @@ LOCK_PATIENCE = 2.0
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Where a run goes on from: the best model of another run, changed.
+
+    run: its folder's name, beside this one's. epoch: of that model. change: what was done to it,
+    in words.
+    """
+
+    run: str
+    epoch: int
+    change: str
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """What a run was asked to do; written once.
 
@@ -60,7 +73,7 @@ class RunConfig:
     method_options, train_options: as `pccore.options.to_dict` gives them.
     environment: versions and machine, for the record. memory: bytes for the buffers of a pass.
     label: of the class whose rows alone are learned from, None for all rows. frozen: ids of
-    parameters that stay as they are.
+    parameters that stay as they are. origin: of a run that goes on from another.
     """
 
     model: str
@@ -76,6 +89,7 @@ class RunConfig:
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     label: int | None = None
     frozen: Sequence[str] = ()
+    origin: Origin | None = None
     version: int = 1
 
 
@@ -163,6 +177,8 @@ class RunDirectory:
         if fields is None:
             raise RunError("holds no run", where=str(self.path))
         try:
+            if fields.get("origin") is not None:
+                fields["origin"] = Origin(**fields["origin"])
             return RunConfig(**fields)
         except TypeError:
             raise RunError(f"{CONFIG} is not a run configuration", where=str(self.path)) from None
@@ -378,4 +394,4 @@ def find_runs(folder: str | Path) -> list[RunDirectory]:
     return [run for _, _, run in sorted(dated, key=lambda item: item[:2], reverse=True)]
 
 
-__all__ = ["ENDED", "RunConfig", "RunDirectory", "Status", "find_runs"]
+__all__ = ["ENDED", "Origin", "RunConfig", "RunDirectory", "Status", "find_runs"]

@@ -101,6 +101,8 @@ def settings(config: RunConfig) -> dict[str, Setting]:
     found |= {str(k): _scalar(v) for k, v in config.train_options.items()}
     found |= {"device": config.device, "threads": config.threads, "memory": config.memory}
     found |= {str(k): _scalar(v) for k, v in config.environment.items()}
+    if config.origin is not None:
+        found |= {"follows": config.origin.run, "change": config.origin.change}
     return {**found, "fingerprint": config.data_fingerprint[:12] or None}
 
 

@@ -21,7 +21,7 @@ from pccore.datasets.labels import only
 from pccore.errors import DataError, OptionError, PCError, RunError
 from pccore.graph import Circuit
 from pccore.learn.base import method_named
-from pccore.learn.directory import Command, RunConfig, RunDirectory, State, Status
+from pccore.learn.directory import Command, Origin, RunConfig, RunDirectory, State, Status
 from pccore.learn.distributed import ALONE, Peers, launched
 from pccore.learn.events import Epoch, Event, Finished, Paused, Resumed, Step, to_dict
 from pccore.learn.look import ROWS, Looks, look
@@ -53,13 +53,14 @@ def prepare_run(
     title: str = "",
     label: int | None = None,
     frozen: Collection[str] = (),
+    origin: Origin | None = None,
 ) -> RunDirectory:
     """Check everything that can be wrong, then make the run directory.
 
     label: learn from the rows of this class alone. frozen: ids of parameters that stay as they
-    are. Raises PropertyError for a circuit that cannot
-    be trained, DataError for data that does not fit it, OptionError, RunError; nothing is written
-    then.
+    are. origin: the run whose model, changed, the circuit is. Raises PropertyError for a circuit
+    that cannot be trained, DataError for data that does not fit it, OptionError, RunError; nothing
+    is written then.
     """
     chosen = method_named(method)
     unknown = sorted(set(frozen) - set(circuit.params))
@@ -79,16 +80,22 @@ def prepare_run(
         data_fingerprint=dataset.fingerprint(),
         label=label,
         frozen=sorted(frozen),
-        environment={
-            "pccore": __version__,
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-            "machine": platform.machine(),
-            **({"processes": os.environ["WORLD_SIZE"]} if launched() else {}),
-        },
+        origin=origin,
+        environment=environment(),
     )
     return RunDirectory.create(path, config, circuit)
+
+
+def environment() -> dict[str, str]:
+    """Versions and machine, for the record."""
+    return {
+        "pccore": __version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        **({"processes": os.environ["WORLD_SIZE"]} if launched() else {}),
+    }
 
 
 def check_trainable(circuit: Circuit, dataset: Dataset) -> None:

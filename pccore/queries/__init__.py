@@ -1,5 +1,6 @@
 """Questions to a circuit; every answer is exact unless its licence says otherwise."""
 
+from pccore.queries.change import Change, change_of
 from pccore.queries.explain import Explanation, mpe, sample
 from pccore.queries.flows import ExpectedFlows, expected_flows
 from pccore.queries.likelihood import (
@@ -9,7 +10,13 @@ from pccore.queries.likelihood import (
     log_probability,
     log_value,
 )
-from pccore.queries.marginals import Marginals, marginals, posterior_mean, posterior_moments
+from pccore.queries.marginals import (
+    Marginals,
+    marginals,
+    posterior_mean,
+    posterior_moments,
+    posterior_of,
+)
 from pccore.queries.meaning import Meaning, meaning
 from pccore.queries.posterior import (
     Posterior,
@@ -22,6 +29,7 @@ from pccore.queries.trace import trace
 from pccore.queries.values import UnitValues, hidden_posterior, unit_values
 
 __all__ = [
+    "Change",
     "ExpectedFlows",
     "Explanation",
     "Licence",
@@ -30,6 +38,7 @@ __all__ = [
     "Posterior",
     "Query",
     "UnitValues",
+    "change_of",
     "expected_flows",
     "hidden_posterior",
     "licence",
@@ -46,6 +55,7 @@ __all__ = [
     "posterior_marginals",
     "posterior_mean",
     "posterior_moments",
+    "posterior_of",
     "queries",
     "require",
     "sample",

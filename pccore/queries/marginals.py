@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +11,9 @@ from torch import Tensor
 from pccore.compile import Program
 from pccore.compile.leaf_layer import LeafLayer
 from pccore.compile.tiling import in_tiles
+from pccore.errors import OptionError
 from pccore.evidence import Evidence
+from pccore.graph import LeafGroup
 from pccore.queries.subject import Model, checked, licensed, refuse_impossible
 
 
@@ -49,6 +52,57 @@ def marginals(model: Model, evidence: Evidence, root: int = 0) -> Marginals:
         mean,
         variance,
     )
+
+
+def posterior_of(
+    model: Model, evidence: Evidence, variables: Sequence[str], root: int = 0
+) -> list[Tensor]:
+    """P(X = c | e) of some finite variables alone, [B, C] each: of circuits whose other variables
+    are many or have many states, `marginals` would make tables that nobody asked for.
+
+    Rows of probability zero get NaN. Raises PropertyError unless the circuit is smooth and
+    decomposable, NotFoundError for an unknown variable, OptionError for one that is not finite.
+    """
+    program, _ = licensed(model, "marginals")
+    circuit = program.circuit
+    asked = [circuit.variable_index(name) for name in variables]
+    for v, name in zip(asked, variables, strict=True):
+        if v not in circuit.domains or not circuit.domain(v).states:
+            raise OptionError("has no states to be told apart", where=name)
+    rows = checked(program, evidence)
+    found: list[list[Tensor]] = [[] for _ in asked]
+
+    def tile(part: Tensor) -> list[Tensor]:
+        return _tables(program, part, asked, root)
+
+    for tables in in_tiles(program, rows, tile, buffers=2):
+        for kept, table in zip(found, tables, strict=True):
+            kept.append(table)
+    return [torch.cat(parts) for parts in found]
+
+
+def _tables(program: Program, rows: Tensor, asked: Sequence[int], root: int) -> list[Tensor]:
+    """The flow of each leaf group over a variable, spread over what its units say of it."""
+    circuit, reached = program.circuit, program.plan.addresses
+    state = program.evaluate(rows, keep=True)
+    flows = program.flows(state, root=root)
+    impossible = torch.isneginf(program.root_values(state, root))
+    found: list[Tensor] = []
+    for v in asked:
+        states = circuit.domain(v).states or 0
+        table = torch.zeros((len(rows), states), dtype=torch.float64)
+        for g, group in enumerate(circuit.groups):
+            if not isinstance(group, LeafGroup) or v not in group.variables or g not in reached:
+                continue
+            values = circuit.params[group.parameter][group.variables.index(v)]
+            chances = group.family.probabilities(values.detach().cpu().double())
+            table[:, : chances.shape[1]] += program.flow_values(flows, g).double().cpu() @ chances
+        observed = ~torch.isnan(rows[:, v])
+        seen = (rows[:, v, None] == torch.arange(states)).double()
+        table = torch.where(observed[:, None].cpu(), seen.cpu(), table)
+        table[impossible.cpu()] = torch.nan
+        found.append(table)
+    return found
 
 
 def posterior_moments(

@@ -1,9 +1,10 @@
 """Circuits made from circuits; each function says what happens to S."""
 
-from pccore.transform.augment import augment, states_of
+from pccore.transform.augment import augment, augment_groups, states_of
 from pccore.transform.drop_dead import drop_dead
 from pccore.transform.fold import condition, marginalise
 from pccore.transform.grow import grow, growable
+from pccore.transform.hidden import hidden_groups, hidden_names, with_states
 from pccore.transform.join import join
 from pccore.transform.materialise import materialise
 from pccore.transform.normalise import normalise
@@ -17,10 +18,13 @@ __all__ = [
     "Scalar",
     "Softened",
     "augment",
+    "augment_groups",
     "condition",
     "drop_dead",
     "grow",
     "growable",
+    "hidden_groups",
+    "hidden_names",
     "join",
     "marginalise",
     "materialise",
@@ -35,4 +39,5 @@ __all__ = [
     "soften",
     "states_of",
     "unit_named",
+    "with_states",
 ]

@@ -80,7 +80,8 @@ def circuit_graph(
             "bell", "indicator", "steps" or a short text), ``value`` (text), ``size_badge`` (text,
             e.g. "×32"; drawn as a stack), ``violation`` (True or what is wrong), ``expandable``,
             ``expanded``, ``title`` (text of the card), ``emphasis`` (0 faint to 1 strong),
-            ``mark`` ("added", "removed" or "changed", as for edges; "layer"). An edge
+            ``mark`` ("added", "removed" or "changed", as for edges; "layer"), ``tint`` (1 to 7, as
+            for edges: a colour that repeats what ``value`` says). An edge
             is ``{"source", "target"}`` (parent, child) and optionally ``label``, ``width`` (0 to
             1), ``emphasis``, ``violation``, ``dashed``, ``chosen``, ``via`` (points [x, y] to
             pass, see ``drawing.layout.layered_routes``). Positions are in pixels at zoom 1; with

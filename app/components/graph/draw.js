@@ -135,6 +135,12 @@ const LABEL_PLACES = [0.6, 0.5, 0.7, 0.42, 0.78, 0.34];
 const opacityOf = (emphasis) => (emphasis === null || emphasis === undefined ? null : 0.18 + 0.82 * emphasis);
 
 // Keeps the elements of one SVG in step with a model; elements live as long as their id.
+// One of seven colours, that repeats a number written beside the node.
+function tint(element, number) {
+  element.classList.toggle("tint", Boolean(number));
+  for (let n = 1; n <= 7; n++) element.classList.toggle(`tint-${n}`, number === n);
+}
+
 class Drawing {
   constructor(edges, labels, nodes) {
     this.layers = { edges, labels, nodes };
@@ -170,6 +176,7 @@ class Drawing {
       item.group.classList.add("node");
       item.group.classList.toggle("violation", Boolean(node.violation));
       for (const mark of Object.keys(MARKS)) item.group.classList.toggle(mark, node.mark === mark);
+      tint(item.group, node.tint);
       item.group.setAttribute("aria-label", model.describe(id));
       item.group.style.opacity = opacityOf(node.emphasis) ?? "";
       // Moved only where the order changed: what is moved loses hover and half a double-click.
@@ -201,6 +208,7 @@ class Drawing {
       item.path.classList.toggle("dashed", Boolean(edge.dashed));
       item.path.classList.toggle("chosen", Boolean(edge.chosen));
       for (const mark of Object.keys(MARKS)) item.path.classList.toggle(mark, edge.mark === mark);
+      tint(item.path, edge.tint);
       item.path.style.opacity = opacityOf(edge.emphasis) ?? 0.85;
       if (edge.label && !item.label) {
         item.label = svgEl("text", { class: animate ? "weight new" : "weight" });
