@@ -21,11 +21,11 @@ from typing import Any
 
 from pc_workbench.views.lesson_functions import FUNCTIONS, Value
 from pc_workbench.views.lesson_subject import Subject
+from pc_workbench.views.markup import plain
 from pccore.errors import OptionError, PCError
 
 _PLACE = re.compile(r"\{\{(.+?)\}\}", re.DOTALL)
 _LONGEST = 400  # characters of an expression
-_MARKUP = re.compile(r"([\\`*_\[\]<>$~#|])")
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,11 +92,6 @@ def show(value: Value, digits: int = 4) -> str:
     if value == round(value) and abs(value) < 1e9:
         return f"{round(value):,}".replace("-", "−")
     return f"{value:.{digits}g}".replace("-", "−")
-
-
-def plain(text: str) -> str:
-    """A text in which no character means Markdown markup."""
-    return _MARKUP.sub(r"\\\1", text)
 
 
 def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

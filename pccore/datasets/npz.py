@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -20,11 +21,10 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pccore.datasets.base import MAX_ELEMENTS, SPLITS, Split
+from pccore.datasets.base import SPLITS, Split
 from pccore.errors import DataError
+from pccore.limits import Limits, current_limits
 
-_MAX_MEMBERS = 256
-_MAX_BYTES = 4 * MAX_ELEMENTS
 _MAX_HEADER = 10_000
 _WHOLE = ("x", "X", "data")
 _WHOLE_LABELS = ("y", "Y", "labels")
@@ -38,6 +38,7 @@ BROKEN = (
     ValueError,
     TypeError,
     SyntaxError,
+    tokenize.TokenError,  # numpy reads a damaged header once more, as Python 2 wrote it
     KeyError,
     NotImplementedError,  # a compression method that Python does not have
     RuntimeError,  # an encrypted member
@@ -69,8 +70,13 @@ def headers(path: Path) -> dict[str, Header]:
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
-            if len(members) > _MAX_MEMBERS:
-                raise DataError(f"{len(members)} members are too many", where=path.name)
+            limits = current_limits()
+            if len(members) > limits.max_members:
+                raise DataError(
+                    f"{len(members)} members are more than the {limits.max_members} allowed",
+                    where=path.name,
+                    hint=limits.way_out("max_members"),
+                )
             found: dict[str, Header] = {}
             for member in members:
                 key = member.filename.removesuffix(".npy")
@@ -134,13 +140,45 @@ def layout(found: Mapping[str, Header], where: str) -> Layout:
         )
     for key in data.values():
         _check_data(found[key], f"{where}, {key}")
-    if sum(math.prod(found[key].shape) for key in data.values()) > MAX_ELEMENTS:
-        raise DataError(f"more than {MAX_ELEMENTS} values in all", where=where)
+    names = first("variables")
+    _check_sizes(found, data, names, where)
+    _check_labels(found, data, labels, where)
+    return Layout(data, labels, names)
+
+
+def _check_sizes(
+    found: Mapping[str, Header], data: Mapping[Split, str], names: str | None, where: str
+) -> None:
+    """Raise DataError where all arrays together, or a name of a column, are too large."""
+    limits = current_limits()
+    values = sum(math.prod(found[key].shape) for key in data.values())
+    size = sum(math.prod(found[key].shape) * found[key].dtype.itemsize for key in data.values())
+    if values > limits.max_values or size > 4 * limits.max_values:
+        raise _too_many(f"{values} values of {size} bytes in all", limits, where)
+    if names is not None and found[names].dtype.itemsize > 4 * limits.max_name:
+        raise DataError(
+            f"names of up to {found[names].dtype.itemsize // 4} characters are too long",
+            where=f"{where}, {names}",
+            hint=limits.way_out("max_name"),
+        )
+
+
+def _check_labels(
+    found: Mapping[str, Header],
+    data: Mapping[Split, str],
+    labels: Mapping[Split, str],
+    where: str,
+) -> None:
+    """Raise DataError unless labels are one integer for each row."""
     for split, key in labels.items():
         header = found[key]
         if split not in data or header.dtype.kind not in "biu" or len(header.shape) != 1:
             raise DataError("labels must be one integer for each row", where=f"{where}, {key}")
-    return Layout(data, labels, first("variables"))
+        if header.shape != found[data[split]].shape[:1]:
+            raise DataError(
+                f"{header.shape[0]} labels for {found[data[split]].shape[0]} rows",
+                where=f"{where}, {key}",
+            )
 
 
 def images_last(x: NDArray[Any]) -> NDArray[Any]:
@@ -183,14 +221,24 @@ def read_header(stream: IO[bytes], announced: int, where: str, bounded: bool = T
     size = math.prod(shape) * dtype.itemsize
     # A shape with a zero has no values, but numpy refuses it where the other sides are too long.
     largest = max(math.prod(shape), *shape, 0)
-    if bounded and (size > _MAX_BYTES or largest > MAX_ELEMENTS):
-        raise DataError(f"shape {shape} is larger than the limit of 2 GiB", where=where)
+    limits = current_limits()
+    if bounded and (size > 4 * limits.max_values or largest > limits.max_values):
+        raise _too_many(f"shape {shape} of {dtype}", limits, where)
     if stream.tell() + size != announced:
         raise DataError(
             f"shape {shape} of {dtype} does not fit the {announced} bytes of the member",
             where=where,
         )
     return Header(shape, dtype, fortran)
+
+
+def _too_many(what: str, limits: Limits, where: str) -> DataError:
+    most = limits.max_values
+    return DataError(
+        f"{what} is larger than the limit of {most} values or {4 * most} bytes",
+        where=where,
+        hint=limits.way_out("max_values"),
+    )
 
 
 def _broken(path: Path, error: BaseException) -> DataError:

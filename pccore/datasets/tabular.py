@@ -9,26 +9,22 @@ column of numbers is an error and not a category.
 
 from __future__ import annotations
 
+import codecs
 import csv
-import io
-import math
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import TextIO
 
 import numpy as np
 
 from pccore.datasets.base import Array, default_names
-from pccore.datasets.supports import MAX_STATES
+from pccore.datasets.cells import Cells, is_number
 from pccore.errors import DataError
+from pccore.limits import current_limits
 
-_MISSING = frozenset({"", "na", "nan", "?"})
-_MAX_BYTES = 2**29
-_MAX_CELLS = 2**27
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?", re.I | re.A)
-_LARGEST = float(np.finfo(np.float32).max)
+#: Bytes that are looked at together.
+_CHUNK = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,37 +44,42 @@ class _Row:
 
 def read_csv(path: Path) -> Table:
     """A .csv or .tsv file, see above. Raises DataError that names the line and the column."""
-    text = _text(path)
-    first = next((line for line in io.StringIO(text, newline="") if line.strip()), "")
+    _check_text(path)
+    with _opened(path) as stream:
+        first = next((line for line in stream if line.strip()), "")
     delimiter = next((d for d in ",;\t" if d in first), ",")
-    fast = _fast(text, delimiter)
+    fast = _fast(path, delimiter, 0)
     if fast is not None:
         return Table(default_names(fast.shape[1]), fast, {})
-    rows = _rows(text, delimiter, path)
-    if not rows:
-        raise DataError("the file is empty", where=path.name)
-    if all(_is_number(cell) for cell in rows[0].cells):
-        names = default_names(len(rows[0].cells))
-    else:
-        names = _names(rows[0], path)
-        rows = rows[1:]
-        header_end = _after_header(text, first)
-        fast = None if header_end is None else _fast(text[header_end:], delimiter)
+    with _opened(path) as stream:
+        rows = _rows(stream, delimiter, path)
+        row = next(rows, None)
+        if row is None:
+            raise DataError("the file is empty", where=path.name)
+        if all(is_number(cell) for cell in row.cells):
+            names = default_names(len(row.cells))
+            return _table(names, rows, path, first=row)
+        names = _names(row, path)
+        # Quotes may stretch the header over lines: then the careful way reads it all.
+        fast = None if '"' in first else _fast(path, delimiter, 1)
         if fast is not None and fast.shape[1] == len(names):
             return Table(names, fast, {})
-    return _table(names, rows, path, words=True)
+        return _table(names, rows, path)
 
 
 def read_data(path: Path) -> Array:
     """One .data file: numbers separated by commas, no header. Raises DataError."""
-    text = _text(path)
-    fast = _fast(text, ",")
+    _check_text(path)
+    fast = _fast(path, ",", 0)
     if fast is not None:
         return fast
-    rows = _rows(text, ",", path)
-    if not rows:
-        raise DataError("the file is empty", where=path.name)
-    return _table(default_names(len(rows[0].cells)), rows, path, words=False).values
+    with _opened(path) as stream:
+        rows = _rows(stream, ",", path)
+        row = next(rows, None)
+        if row is None:
+            raise DataError("the file is empty", where=path.name)
+        names = default_names(len(row.cells))
+        return _table(names, rows, path, first=row, words=False).values
 
 
 def csv_columns(path: Path) -> int | None:
@@ -92,69 +93,120 @@ def csv_columns(path: Path) -> int | None:
         return None
 
 
-def _text(path: Path) -> str:
-    """The whole file as text. Raises DataError where it is too large or not UTF-8."""
+def _check_text(path: Path) -> None:
+    """Look at the file once. Raises DataError where it or a line is too large, or not UTF-8."""
+    limits = current_limits()
+    most, longest = limits.max_table_bytes, limits.max_line
+    decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         size = path.stat().st_size
-        if size > _MAX_BYTES:
+        if size > most:
             raise DataError(
-                f"{size} bytes are more than the limit of {_MAX_BYTES}", where=path.name
+                f"{size} bytes are more than the limit of {most}",
+                where=path.name,
+                hint=limits.way_out("max_table_bytes"),
             )
-        return path.read_bytes().decode("utf-8-sig")
+        position = line = 0
+        with path.open("rb") as stream:
+            while chunk := stream.read(_CHUNK):
+                pending = len(decoder.getstate()[0])
+                try:
+                    decoder.decode(chunk)
+                except UnicodeDecodeError as error:
+                    raise _not_text(path, position - pending + error.start) from None
+                position += len(chunk)
+                # A line that is too long spans a whole chunk: its exact length does not matter.
+                line = len(chunk) - 1 - chunk.rfind(b"\n") + (0 if b"\n" in chunk else line)
+                if line > longest:
+                    raise DataError(
+                        f"a line has more than {longest} bytes",
+                        where=path.name,
+                        hint=limits.way_out("max_line"),
+                    )
+        try:
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            raise _not_text(path, position - len(decoder.getstate()[0])) from None
     except OSError as error:
         raise DataError(f"the file cannot be read: {error.strerror}", where=path.name) from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"byte {error.start} is not UTF-8 text", where=path.name) from error
 
 
-def _fast(text: str, delimiter: str) -> Array | None:
-    """A table of plain finite numbers by numpy's parser, or None: the careful way must decide."""
-    start = text.lstrip()
-    if not start or not (start[0].isdigit() or start[0] in "+-."):
-        return None
+def _not_text(path: Path, position: int) -> DataError:
+    return DataError(f"byte {position} is not UTF-8 text", where=path.name)
+
+
+def _opened(path: Path) -> TextIO:
+    """The text of a file that `_check_text` has seen. Raises DataError."""
     try:
-        values = np.loadtxt(
-            io.StringIO(text), dtype=np.float32, delimiter=delimiter, comments=None, ndmin=2
-        )
-    except (ValueError, OverflowError):
-        return None
-    return values if values.size <= _MAX_CELLS and bool(np.isfinite(values).all()) else None
+        return path.open(encoding="utf-8-sig", newline="")
+    except OSError as error:
+        raise DataError(f"the file cannot be read: {error.strerror}", where=path.name) from error
 
 
-def _after_header(text: str, first: str) -> int | None:
-    """Where the second line starts; None where quotes may stretch the header over lines."""
-    if '"' in first:
-        return None
-    end = text.find("\n", text.find(first))
-    return None if end < 0 else end + 1
+def _fast(path: Path, delimiter: str, header: int) -> Array | None:
+    """A table of plain finite numbers by numpy's parser, or None: the careful way must decide.
+
+    header: lines before the numbers.
+    """
+    with path.open(encoding="utf-8-sig", newline="\n") as stream:
+        for _ in range(header):
+            while (line := stream.readline()) and not line.strip():
+                pass
+        start = stream.tell()
+        while (line := stream.readline()) and not line.strip():
+            pass
+        sign = line.lstrip()[:1]
+        if not sign or not (sign.isdigit() or sign in "+-."):
+            return None
+        stream.seek(start)
+        try:
+            values = np.loadtxt(
+                stream, dtype=np.float32, delimiter=delimiter, comments=None, ndmin=2
+            )
+        except (ValueError, OverflowError):
+            return None
+    if values.size > current_limits().max_table_cells:
+        raise _too_many(values.size, path)
+    return values if bool(np.isfinite(values).all()) else None
 
 
-def _rows(text: str, delimiter: str, path: Path) -> list[_Row]:
-    """The non-empty lines, all with as many cells as the first. Raises DataError."""
-    reader = csv.reader(
-        io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True
+def _too_many(cells: int, path: Path) -> DataError:
+    limits = current_limits()
+    return DataError(
+        f"the table has {cells} cells or more, the limit is {limits.max_table_cells}",
+        where=path.name,
+        hint=limits.way_out("max_table_cells"),
     )
-    rows: list[_Row] = []
+
+
+def _rows(stream: TextIO, delimiter: str, path: Path) -> Iterator[_Row]:
+    """The non-empty lines, all with as many cells as the first. Raises DataError."""
+    reader = csv.reader(stream, delimiter=delimiter, strict=True, skipinitialspace=True)
+    most = current_limits().max_table_cells
+    first: _Row | None = None
+    cells = 0
     try:
-        for cells in reader:
-            if not cells or (len(cells) == 1 and not cells[0].strip()):
+        for row in reader:
+            if not row or (len(row) == 1 and not row[0].strip()):
                 continue
-            if rows and len(cells) != len(rows[0].cells):
+            first = first or _Row(reader.line_num, row)
+            if len(row) != len(first.cells):
                 raise DataError(
-                    f"line {reader.line_num} has {len(cells)} cells, "
-                    f"line {rows[0].line} has {len(rows[0].cells)}",
+                    f"line {reader.line_num} has {len(row)} cells, "
+                    f"line {first.line} has {len(first.cells)}",
                     where=path.name,
                 )
-            rows.append(_Row(reader.line_num, cells))
-            if len(rows) * len(cells) > _MAX_CELLS:
-                raise DataError(f"the table has more than {_MAX_CELLS} cells", where=path.name)
+            cells += len(row)
+            if cells > most:
+                raise _too_many(cells, path)
+            yield _Row(reader.line_num, row)
     except csv.Error as error:
         raise DataError(f"line {reader.line_num}: {error}", where=path.name) from error
-    return rows
 
 
 def _names(header: _Row, path: Path) -> tuple[str, ...]:
-    """The names in the header. Raises DataError where one is empty or comes twice."""
+    """The names in the header. Raises DataError where one is empty, too long or comes twice."""
+    limits = current_limits()
     names = [cell.strip() for cell in header.cells]
     seen: set[str] = set()
     for position, name in enumerate(names):
@@ -163,52 +215,32 @@ def _names(header: _Row, path: Path) -> tuple[str, ...]:
                 f"line {header.line}: column {position + 1} has no name in the header",
                 where=path.name,
             )
+        if len(name) > limits.max_name:
+            raise DataError(
+                f"line {header.line}: the name of column {position + 1} has {len(name)} "
+                f"characters, more than the {limits.max_name} allowed",
+                where=path.name,
+                hint=limits.way_out("max_name"),
+            )
         if name in seen:
             raise DataError(f"line {header.line}: two columns are named {name!r}", where=path.name)
         seen.add(name)
     return tuple(names)
 
 
-def _table(names: tuple[str, ...], rows: Sequence[_Row], path: Path, *, words: bool) -> Table:
-    """All cells as numbers. Raises DataError at the first bad cell."""
-    values = np.full((len(rows), len(names)), np.nan, dtype=np.float32)
-    categories: dict[str, tuple[str, ...]] = {}
-    for column, name in enumerate(names):
-        cells = [row.cells[column].strip() for row in rows]
-        present = [i for i, cell in enumerate(cells) if cell.lower() not in _MISSING]
-        strange = [i for i in present if not _NUMBER.fullmatch(cells[i])]
-        if not strange:
-            for i in present:
-                values[i, column] = _number(cells[i], rows[i].line, name, path)
-        elif words and 2 * len(strange) > len(present):
-            codes = sorted({cells[i] for i in present})
-            if len(codes) > MAX_STATES:
-                raise DataError(
-                    f"column {name} has {len(codes)} different words, at most {MAX_STATES} can be "
-                    "the states of a variable",
-                    where=path.name,
-                )
-            code = {word: number for number, word in enumerate(codes)}
-            values[present, column] = [code[cells[i]] for i in present]
-            categories[name] = tuple(codes)
-        else:
-            _refuse(cells[strange[0]], rows[strange[0]].line, name, path)
+def _table(
+    names: tuple[str, ...],
+    rows: Iterator[_Row],
+    path: Path,
+    *,
+    first: _Row | None = None,
+    words: bool = True,
+) -> Table:
+    """All cells as numbers; first: a row that was taken off. Raises DataError at a bad cell."""
+    cells = Cells(names, path.name, words)
+    if first is not None:
+        cells.add(first.line, first.cells)
+    for row in rows:
+        cells.add(row.line, row.cells)
+    values, categories = cells.finish()
     return Table(names, values, categories)
-
-
-def _is_number(cell: str) -> bool:
-    cell = cell.strip()
-    return cell.lower() in _MISSING - {""} or _NUMBER.fullmatch(cell) is not None
-
-
-def _number(cell: str, line: int, name: str, path: Path) -> float:
-    """A finite number that fits float32. Raises DataError."""
-    number = float(cell)
-    if not math.isfinite(number) or abs(number) > _LARGEST:
-        _refuse(cell, line, name, path)
-    return number
-
-
-def _refuse(cell: str, line: int, name: str, path: Path) -> NoReturn:
-    shown = repr(cell) if len(cell) <= 40 else repr(cell[:37] + "...")
-    raise DataError(f"line {line}, column {name}: {shown} is not a finite number", where=path.name)
