@@ -14,7 +14,7 @@ MAX_LINES = 400
 # The engine in layers, lowest first. A module imports only from its own layer or a lower one.
 # A new module has to be given its place here.
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"scope", "errors", "limits", "resources", "discovery"}),
+    frozenset({"csv_text", "scope", "errors", "limits", "resources", "discovery"}),
     frozenset({"leaves", "params", "generated", "options", "presets"}),
     frozenset({"groups"}),
     frozenset({"graph_checks"}),

@@ -87,6 +87,8 @@ def load_together(files: Sequence[Companion], limits: Limits | None = None) -> C
             hint=f"one model at a time, with its {', '.join(sorted(suffixes))} if it has one",
         )
     others = [f for f in files if f is not models[0]]
+    with _blaming("the upload"):
+        _check_size(sum(len(f.data) for f in files), limits or current_limits())
     return load_bytes(models[0].data, models[0].name, limits, others)
 
 
