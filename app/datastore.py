@@ -19,11 +19,10 @@ from pccore import datasets
 from pccore.datasets import Dataset, DatasetInfo
 from pccore.errors import DataError
 from pccore.files.atomic import write_atomically
+from pccore.limits import current_limits
 
 _SUFFIX = ".npz"
 _STORED = re.compile(r"([a-z0-9_]{1,40})-[0-9a-f]{12}")
-#: Bytes of one dataset that is kept.
-MOST_BYTES = 128 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +40,12 @@ def put(dataset: Dataset, name: str) -> str:
     Raises DataError where it is too large or cannot be copied, FileError where the disk refuses.
     """
     content = datasets.dataset_bytes(replace(dataset, name=_slug(name)))
-    if len(content) > MOST_BYTES:
+    limits = current_limits()
+    if len(content) > limits.max_kept_bytes:
         raise DataError(
-            f"{len(content)} bytes are more than the limit of {MOST_BYTES}", where=dataset.name
+            f"{len(content)} bytes are more than the limit of {limits.max_kept_bytes}",
+            where=dataset.name,
+            hint=limits.way_out("max_kept_bytes"),
         )
     one = f"{_slug(name)}-{hashlib.sha256(content).hexdigest()[:12]}"
     target = path(one)

@@ -10,7 +10,10 @@ from collections.abc import Generator
 import streamlit as st
 
 from pc_workbench import navigate
+from pc_workbench.views.markup import plain
 from pccore.errors import NotFoundError, PCError
+
+__all__ = ["boundary", "plain", "sentence", "short"]
 
 _LOG = logging.getLogger("pc_workbench")
 
@@ -34,13 +37,6 @@ def boundary() -> Generator[None]:
             f"Something went wrong here (problem {number}). "
             "The server's log has the details; the other pages still work."
         )
-
-
-def plain(text: str) -> str:
-    """A text in which no character means markup."""
-    for sign in "\\`*_[]<>$~:#|":
-        text = text.replace(sign, "\\" + sign)
-    return text
 
 
 def short(text: str, longest: int = 80) -> str:

@@ -2,7 +2,7 @@
 
 An archive is refused as a whole where a member lies outside its folder (an absolute path, `..`, a
 drive, a backslash), is a link or encrypted, comes twice, or where number, size or ratio of
-compression exceed the bounds. Sizes that the archive announces are only believed as far as the
+compression exceed the limits. Sizes that the archive announces are only believed as far as the
 bytes confirm them.
 """
 
@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from pccore.errors import FileError
+from pccore.limits import Limits, current_limits
 
 _CHUNK = 2**20
 #: What reading an archive that is not what it seems may raise.
@@ -32,20 +33,8 @@ _BROKEN = (
     RuntimeError,  # an encrypted member
     OverflowError,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """What an archive may hold: members, bytes of all of them and of the longest name unpacked.
-
-    max_ratio: unpacked by packed bytes of a member, looked at from `ratio_from` bytes on.
-    """
-
-    max_members: int = 100_000
-    max_bytes: int = 2**30
-    max_name: int = 400
-    max_ratio: int = 200
-    ratio_from: int = 2**24
+#: Bytes of a member from which on its ratio of compression is looked at.
+_RATIO_FROM = 2**24
 
 
 @dataclass(frozen=True)
@@ -85,51 +74,55 @@ class Archive:
 
 
 @contextmanager
-def opened(source: Path | BinaryIO, where: str, bounds: Bounds | None = None) -> Generator[Archive]:
-    """A checked archive. Raises FileError where it is damaged or breaks a bound."""
+def opened(source: Path | BinaryIO, where: str) -> Generator[Archive]:
+    """A checked archive. Raises FileError where it is damaged or breaks a limit."""
     with _blaming(where):
         file = zipfile.ZipFile(source)
     with file:
-        yield Archive(file, _checked(file.infolist(), where, bounds or Bounds()), where)
+        yield Archive(file, _checked(file.infolist(), where), where)
 
 
-def _checked(
-    members: Sequence[zipfile.ZipInfo], where: str, bounds: Bounds
-) -> list[zipfile.ZipInfo]:
+def _checked(members: Sequence[zipfile.ZipInfo], where: str) -> list[zipfile.ZipInfo]:
     """The members that are files. Raises FileError at the first that may not be there."""
-    if len(members) > bounds.max_members:
+    limits = current_limits()
+    if len(members) > limits.max_archive_members:
         raise FileError(
-            f"{len(members)} members are more than the limit of {bounds.max_members}", where=where
+            f"{len(members)} members are more than the limit of {limits.max_archive_members}",
+            where=where,
+            hint=limits.way_out("max_archive_members"),
         )
     total = 0
     seen: set[str] = set()
     files: list[zipfile.ZipInfo] = []
     for member in members:
         name = member.filename
-        problem = _problem(member, bounds)
+        problem = _problem(member, limits)
         if problem is None and name.casefold() in seen:
             problem = "is there twice"
         if problem is not None:
             raise FileError(f"the member {name[:80]!r} {problem}", where=where)
         seen.add(name.casefold())
         total += member.file_size
-        if total > bounds.max_bytes:
+        if total > limits.max_archive_bytes:
             raise FileError(
-                f"unpacked it is larger than the limit of {bounds.max_bytes // 2**20} MiB",
+                f"unpacked it has {total} bytes or more, the limit is {limits.max_archive_bytes}",
                 where=where,
+                hint=limits.way_out("max_archive_bytes"),
             )
         if not member.is_dir():
             files.append(member)
     return files
 
 
-def _problem(member: zipfile.ZipInfo, bounds: Bounds) -> str | None:
+def _problem(member: zipfile.ZipInfo, limits: Limits) -> str | None:
     """Why a member may not be there, or None."""
     name = member.filename
     path = PurePosixPath(name)
     # zipfile cuts a name at its first NUL; the whole one is in orig_filename.
-    if not name.isprintable() or "\0" in member.orig_filename or len(name) > bounds.max_name:
+    if not name.isprintable() or "\0" in member.orig_filename:
         return "has no usable name"
+    if len(name) > limits.max_archive_name:
+        return f"has a name of {len(name)} characters, {limits.way_out('max_archive_name')}"
     if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name:
         return "lies outside the archive's folder"
     kind = stat.S_IFMT(member.external_attr >> 16)
@@ -138,8 +131,9 @@ def _problem(member: zipfile.ZipInfo, bounds: Bounds) -> str | None:
     if member.flag_bits & 1:
         return "is encrypted"
     packed = max(1, member.compress_size)
-    if member.file_size > bounds.ratio_from and member.file_size / packed > bounds.max_ratio:
-        return f"unpacks to more than {bounds.max_ratio} times its size"
+    if member.file_size > _RATIO_FROM and member.file_size > limits.max_archive_ratio * packed:
+        ratio = member.file_size // packed
+        return f"unpacks to {ratio} times its size, {limits.way_out('max_archive_ratio')}"
     return None
 
 

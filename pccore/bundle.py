@@ -29,13 +29,13 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from pccore import archives
-from pccore.archives import Archive, Bounds
+from pccore.archives import Archive
 from pccore.datasets import Dataset, dataset_bytes, load, save_dataset
 from pccore.errors import DataError, FileError
 from pccore.files import load_bytes, save_bytes, save_model, strict_json
 from pccore.files.atomic import write_atomically
-from pccore.files.base import Limits
 from pccore.graph import Circuit
+from pccore.limits import current_limits, narrowed
 
 SUFFIX = ".pcbundle"
 FORMAT, VERSION = "pccore-bundle", 1
@@ -49,11 +49,6 @@ RUN_FILES = (
     "best.pc.safetensors",
     "look.safetensors",
 )
-BOUNDS = Bounds(max_members=16, max_bytes=2**30, max_name=80)
-_MANIFEST_BYTES = 2**20
-_MOST_STATE, _LONGEST_STATE, _LONGEST_TITLE = 100, 20_000, 400
-#: Values of a dataset in a bundle.
-_MOST_VALUES = 2**27
 _MEMBERS = frozenset({CIRCUIT, DATASET, *(RUN + name for name in RUN_FILES)})
 
 
@@ -110,8 +105,11 @@ def read_bundle(source: str | Path | bytes, name: str = "") -> Bundle:
     """
     where = name[:80] or (Path(source).name if not isinstance(source, bytes) else "the bundle")
     stream = io.BytesIO(source) if isinstance(source, bytes) else Path(source)
-    with archives.opened(stream, where, BOUNDS) as archive:
+    with archives.opened(stream, where) as archive:
         manifest = _manifest(archive)
+        strange = {one.filename for one in archive.members} - _MEMBERS - {MANIFEST}
+        if strange:
+            raise FileError(f"the member {min(strange)[:80]!r} is not known", where=where)
         members: dict[str, bytes] = {}
         for member, digest in _texts(manifest, "files", archive.where).items():
             if member not in _MEMBERS:
@@ -186,14 +184,15 @@ def _members(bundle: Bundle) -> dict[str, bytes]:
     if strange:
         raise FileError(f"{min(strange)!r} is no file of a run")
     files |= {RUN + name: data for name, data in bundle.run.items()}
+    longest = current_limits().max_title
     if not files and not bundle.state:
         raise FileError("there is nothing to put into the bundle")
     manifest = {
         "format": FORMAT,
         "version": VERSION,
-        "title": bundle.title[:_LONGEST_TITLE],
+        "title": bundle.title[:longest],
         "dataset_name": (bundle.dataset_name or (bundle.dataset.name if bundle.dataset else ""))[
-            :_LONGEST_TITLE
+            :longest
         ],
         "state": dict(bundle.state),
         "files": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
@@ -217,9 +216,17 @@ def _write(members: Mapping[str, bytes], stream: BinaryIO) -> None:
 
 def _manifest(archive: Archive) -> dict[str, Any]:
     member = next((one for one in archive.members if one.filename == MANIFEST), None)
-    if member is None or member.file_size > _MANIFEST_BYTES:
+    if member is None:
         raise FileError("there is no manifest of a bundle", where=archive.where)
-    found = strict_json.parse(archive.read(MANIFEST), Limits(max_json_bytes=_MANIFEST_BYTES))
+    limits = current_limits()
+    if member.file_size > limits.max_manifest_bytes:
+        raise FileError(
+            f"the manifest has {member.file_size} bytes, more than the "
+            f"{limits.max_manifest_bytes} allowed",
+            where=archive.where,
+            hint=limits.way_out("max_manifest_bytes"),
+        )
+    found = strict_json.parse(archive.read(MANIFEST), limits)
     if not isinstance(found, dict):
         raise FileError("the manifest is no object", where=archive.where)
     manifest = cast("dict[str, Any]", found)
@@ -234,19 +241,43 @@ def _manifest(archive: Archive) -> dict[str, Any]:
 
 def _text(manifest: Mapping[str, Any], key: str, where: str) -> str:
     value = manifest.get(key, "")
-    if not isinstance(value, str) or len(value) > _LONGEST_TITLE or not value.isprintable():
-        raise FileError(f"{key} of the manifest is no short text", where=where)
+    if not isinstance(value, str) or not value.isprintable():
+        raise FileError(f"{key} of the manifest is no text", where=where)
+    limits = current_limits()
+    if len(value) > limits.max_title:
+        raise FileError(
+            f"{key} of the manifest has {len(value)} characters, more than the "
+            f"{limits.max_title} allowed",
+            where=where,
+            hint=limits.way_out("max_title"),
+        )
     return value
 
 
 def _texts(manifest: Mapping[str, Any], key: str, where: str) -> dict[str, str]:
     """A mapping of texts. Raises FileError."""
     found = manifest.get(key, {})
-    if not isinstance(found, dict) or len(cast("dict[Any, Any]", found)) > _MOST_STATE:
+    if not isinstance(found, dict):
         raise FileError(f"{key} of the manifest is no list of texts by name", where=where)
-    for name, value in cast("dict[Any, Any]", found).items():
-        if not isinstance(value, str) or len(str(name)) + len(value) > _LONGEST_STATE:
-            raise FileError(f"{key} of the manifest: {str(name)[:40]!r} is no text", where=where)
+    texts = cast("dict[str, object]", found)
+    limits = current_limits()
+    if len(texts) > limits.max_link_texts:
+        raise FileError(
+            f"{key} of the manifest has {len(texts)} texts, more than the "
+            f"{limits.max_link_texts} allowed",
+            where=where,
+            hint=limits.way_out("max_link_texts"),
+        )
+    for name, value in texts.items():
+        if not isinstance(value, str):
+            raise FileError(f"{key} of the manifest: {name[:40]!r} is no text", where=where)
+        if len(name) + len(value) > limits.max_link_text:
+            raise FileError(
+                f"{key} of the manifest: {name[:40]!r} has {len(value)} characters, more than the "
+                f"{limits.max_link_text} allowed",
+                where=where,
+                hint=limits.way_out("max_link_text"),
+            )
     return cast("dict[str, str]", found)
 
 
@@ -255,6 +286,7 @@ def _dataset(content: bytes) -> Dataset:
         path = Path(scratch) / DATASET
         path.write_bytes(content)
         try:
-            return load(path, most=_MOST_VALUES)
+            with narrowed(max_values="max_bundle_values"):
+                return load(path)
         except DataError as error:
             raise DataError(error.message, where=error.where or DATASET, hint=error.hint) from error

@@ -15,19 +15,34 @@ PCError
 
 from __future__ import annotations
 
+#: Characters of a message, of a place and of a hint: each quotes what somebody else wrote.
+_LONGEST = 1000
+
 
 class PCError(Exception):
-    """Base class. `where` names the unit, file, line or option; `hint` says a way out."""
+    """Base class. `where` names the unit, file, line or option; `hint` says a way out.
+
+    All three are one line of printable text, whatever they quote: a control character, a lone
+    surrogate or a mark that turns the direction of writing is shown by its number.
+    """
 
     def __init__(self, message: str, *, where: str | None = None, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.where = where
-        self.hint = hint
+        self.message = _visible(message)
+        super().__init__(self.message)
+        self.where = None if where is None else _visible(where)
+        self.hint = None if hint is None else _visible(hint)
 
     def __str__(self) -> str:
         text = f"{self.where}: {self.message}" if self.where else self.message
         return f"{text} ({self.hint})" if self.hint else text
+
+
+def _visible(text: str) -> str:
+    if len(text) > _LONGEST:
+        text = text[: _LONGEST - 1] + "…"
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text.replace("\n", " "))
 
 
 class GraphError(PCError, ValueError):

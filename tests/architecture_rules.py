@@ -14,7 +14,18 @@ MAX_LINES = 400
 # The engine in layers, lowest first. A module imports only from its own layer or a lower one.
 # A new module has to be given its place here.
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"scope", "errors", "resources", "discovery", "logarithm", "archives"}),
+    frozenset(
+        {
+            "scope",
+            "errors",
+            "resources",
+            "discovery",
+            "logarithm",
+            "archives",
+            "limits",
+            "csv_text",
+        }
+    ),
     frozenset({"leaves", "params", "generated", "options", "presets"}),
     frozenset({"groups"}),
     frozenset({"graph_checks"}),

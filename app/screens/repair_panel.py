@@ -117,7 +117,7 @@ def _trial(
             st.caption(f"{title}: {one.num_units:,} units, {one.num_edges:,} edges")
     st.table(
         {
-            "": [r[0] for r in done.rows],
+            "": [errors.plain(r[0]) for r in done.rows],  # cells are Markdown
             "Before": [r[1] for r in done.rows],
             "After": [r[2] for r in done.rows],
         }

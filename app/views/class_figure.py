@@ -7,6 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from pc_workbench.views.markup import chart
 from pccore.classify import Report
 from pccore.classify.chart import steps
 
@@ -23,8 +24,7 @@ def figure(report: Report, names: Sequence[str]) -> go.Figure:
                 x=[recall for recall, _ in points],
                 y=[precision for _, precision in points],
                 mode="lines",
-                # What plotly would read as markup is taken out of the name.
-                name=f"{name.replace('<', '‹').replace('>', '›')}  {curve.area:.3f}",
+                name=f"{chart(name)}  {curve.area:.3f}",
                 hovertemplate="recall %{x:.3f}, precision %{y:.3f}",
             )
         )

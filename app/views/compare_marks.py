@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from pc_workbench.views.outline import Outline
 from pc_workbench.views.scene import Scene, node_of
+from pccore.csv_text import csv_text
 from pccore.graph import Unit
 from pccore.queries.compare import Differences, UnitDifference
 
@@ -118,9 +117,10 @@ def _few(names: Sequence[str], most: int = 6) -> str:
 
 def to_csv(found: Differences) -> str:
     """The whole table as CSV."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["status", "unit", "kind", "variables", "what"])
-    for one in ordered(found):
-        writer.writerow([one.status, one.name, one.kind, " ".join(one.scope), "; ".join(one.what)])
-    return stream.getvalue()
+    return csv_text(
+        ["status", "unit", "kind", "variables", "what"],
+        (
+            [one.status, one.name, one.kind, " ".join(one.scope), "; ".join(one.what)]
+            for one in ordered(found)
+        ),
+    )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ import numpy as np
 from pc_workbench.views.compile_facts import Facts, share_text, span
 from pccore.compile import Program
 from pccore.compile.profile import LayerCost
+from pccore.csv_text import csv_text
 from pccore.datasets import Dataset
 from pccore.graph import Circuit
 from pccore.leaves.base import Support
@@ -123,17 +122,14 @@ def totals(found: Facts, costs: Sequence[LayerCost]) -> list[tuple[str, str]]:
 
 def to_csv(found: Facts, costs: Sequence[LayerCost], samples: int) -> str:
     """The table as CSV, in plain units; times are empty where nothing was measured."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(
-        [
-            "layer", "kind", "groups", "units_per_group", "units", "inputs", "edges", "padding",
-            "parameters", "samples", "flops", "bytes", "seconds_up", "seconds_flow", "gflops_up",
-        ]
-    )  # fmt: skip
+    header = [
+        "layer", "kind", "groups", "units_per_group", "units", "inputs", "edges", "padding",
+        "parameters", "samples", "flops", "bytes", "seconds_up", "seconds_flow", "gflops_up",
+    ]  # fmt: skip
+    rows: list[list[object]] = []
     for layer, cost in zip(found.layers, costs, strict=True):
         speed = rate(cost)
-        writer.writerow(
+        rows.append(
             [
                 layer.number, layer.kind, len(layer.groups), span(layer.sizes).replace(",", ""),
                 layer.units, span(layer.inputs).replace(",", ""), layer.edges, layer.padding,
@@ -143,7 +139,7 @@ def to_csv(found: Facts, costs: Sequence[LayerCost], samples: int) -> str:
                 "" if speed is None else f"{speed:.6g}",
             ]
         )  # fmt: skip
-    return stream.getvalue()
+    return csv_text(header, rows)
 
 
 # -- data ------------------------------------------------------------------------------------

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+
+from pccore.csv_text import csv_text
 
 COLUMNS: tuple[str, ...] = (
     "epoch",
@@ -218,11 +218,7 @@ def rows(story: Story) -> list[dict[str, Any]]:
 
 def to_csv(story: Story) -> str:
     """The table as a CSV file; missing values are empty."""
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows(story))
-    return buffer.getvalue()
+    return csv_text(COLUMNS, (list(row.values()) for row in rows(story)))
 
 
 def _curve(

@@ -3,8 +3,6 @@ state stands for. Everything is asked of the circuit in which it has been made v
 
 from __future__ import annotations
 
-import csv
-import io
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ import torch
 
 from pccore.compile import Program
 from pccore.completion import to_pixels
+from pccore.csv_text import csv_text
 from pccore.datasets import Dataset, ImageShape
 from pccore.errors import OptionError
 from pccore.graph import Circuit
@@ -138,16 +137,14 @@ def clusters(program: Program, rows: np.ndarray) -> Clusters:
 
 def to_csv(found: Clusters) -> str:
     """The rows with their states, as a CSV file; the state "none" takes no part."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(("row", "state", "probability"))
+    rows: list[tuple[object, ...]] = []
     for row, state in enumerate(found.state.tolist()):
         if state < 0:
-            writer.writerow((row, "", ""))
+            rows.append((row, "", ""))
         else:
             name = "none" if state == found.size else state
-            writer.writerow((row, name, f"{found.posterior[row, state]:.6g}"))
-    return buffer.getvalue()
+            rows.append((row, name, f"{found.posterior[row, state]:.6g}"))
+    return csv_text(("row", "state", "probability"), rows)
 
 
 # -- what a state stands for -----------------------------------------------------------------

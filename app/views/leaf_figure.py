@@ -8,6 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 import torch
 
+from pc_workbench.views.markup import chart
 from pccore.graph import Circuit, LeafGroup, Unit
 
 #: Variables and states that one figure can show.
@@ -27,7 +28,7 @@ def leaf_figure(circuit: Circuit, unit: Unit) -> go.Figure | None:
     ):
         return None
     params = tensor[:, unit.index].double()  # [d, *P]
-    names = [circuit.variables[v] for v in group.variables]
+    names = [chart(circuit.variables[v]) for v in group.variables]
     states = group.family.support.states
     if group.family.support.kind == "count":
         figure = _counts(group, params, names)

@@ -210,3 +210,5 @@ def _toml(text: str, name: str, line: int) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise FileError(f"is not TOML: {error}", where=f"{name}:{line}") from None
+    except RecursionError:
+        raise FileError("is nested too deeply", where=f"{name}:{line}") from None

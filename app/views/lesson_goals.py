@@ -16,7 +16,8 @@ from typing import ClassVar, Literal, Protocol
 import numpy as np
 
 from pc_workbench.views.lesson_subject import Subject, as_text, complete_states
-from pc_workbench.views.lesson_terms import Terms, plain, show
+from pc_workbench.views.lesson_terms import Terms, show
+from pc_workbench.views.markup import plain
 from pccore.reference import evaluate
 
 #: What the answer is given with, besides the circuit itself.

@@ -21,11 +21,11 @@ from typing import Any
 
 from pc_workbench.views.lesson_functions import FUNCTIONS, Value
 from pc_workbench.views.lesson_subject import Subject
+from pc_workbench.views.markup import plain
 from pccore.errors import OptionError, PCError
 
 _PLACE = re.compile(r"\{\{(.+?)\}\}", re.DOTALL)
-_LONGEST = 400  # characters of an expression
-_MARKUP = re.compile(r"([\\`*_\[\]<>$~#|])")
+_LONGEST = 400  # characters of an expression, numbers of a range
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +49,8 @@ class Terms:
             return _Walk(self).value(tree.body)
         except PCError as error:
             raise OptionError(str(error), where=expression) from None
+        except (RecursionError, MemoryError):  # MemoryError: of Python's parser
+            raise OptionError("the expression is nested too deeply", where=expression) from None
         except (SyntaxError, TypeError, ValueError, ArithmeticError) as error:
             raise OptionError(f"cannot be computed: {error}", where=expression) from None
 
@@ -94,11 +96,6 @@ def show(value: Value, digits: int = 4) -> str:
     return f"{value:.{digits}g}".replace("-", "−")
 
 
-def plain(text: str) -> str:
-    """A text in which no character means Markdown markup."""
-    return _MARKUP.sub(r"\\\1", text)
-
-
 def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table of plain texts as Markdown, which grows with the page's type."""
     lines = [list(map(plain, heads)), ["---", *(":--:" for _ in heads[1:])]]
@@ -108,11 +105,25 @@ def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 # -- the walk over the tree -------------------------------------------------------------------
 
+
+def _range(*ends: int) -> tuple[int, ...]:
+    numbers = range(*ends)
+    if len(numbers) > _LONGEST:
+        raise OptionError(f"the range has {len(numbers)} numbers, more than {_LONGEST}")
+    return tuple(numbers)
+
+
+def _product(one: float, other: float) -> float:
+    if isinstance(one, str | tuple) or isinstance(other, str | tuple):
+        raise OptionError("texts and lists are not multiplied")
+    return one * other
+
+
 _BINARY: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = MappingProxyType(
     {
         ast.Add: operator.add,
         ast.Sub: operator.sub,
-        ast.Mult: operator.mul,
+        ast.Mult: _product,
         ast.Div: operator.truediv,
     }
 )
@@ -130,7 +141,7 @@ _COMPARE: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = MappingProxyTyp
 )
 _ARITHMETIC: Mapping[str, Callable[..., Any]] = MappingProxyType(
     {
-        "range": lambda *ends: tuple(range(*ends)),
+        "range": _range,
         "abs": abs,
         "round": round,
         "log": math.log,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 
+from pc_workbench.views.markup import chart
 from pccore.queries.meaning import Axis, Meaning
 
 #: Height of the figures, in pixels.
@@ -31,25 +32,26 @@ def meaning_figure(found: Meaning) -> go.Figure | None:
 
 def _bars(axis: Axis, chances: np.ndarray) -> go.Figure:
     states = [f"{value:g}" for value in axis.values.tolist()]
-    hover = f"P({axis.variable} = %{{x}}) = %{{y:.4f}}<extra></extra>"
+    hover = f"P({chart(axis.variable)} = %{{x}}) = %{{y:.4f}}<extra></extra>"
     figure = go.Figure(go.Bar(x=states, y=chances, hovertemplate=hover))
-    figure.update_xaxes(type="category", title=axis.variable)
+    figure.update_xaxes(type="category", title=chart(axis.variable))
     return figure.update_yaxes(title="probability", rangemode="tozero")
 
 
 def _line(axis: Axis, density: np.ndarray) -> go.Figure:
-    hover = f"{axis.variable} = %{{x:.3f}}: %{{y:.4f}}<extra></extra>"
+    hover = f"{chart(axis.variable)} = %{{x:.3f}}: %{{y:.4f}}<extra></extra>"
     legible = [value if np.isfinite(value) else None for value in density.tolist()]
     line = go.Scatter(x=axis.values, y=legible, mode="lines", fill="tozeroy", hovertemplate=hover)
     figure = go.Figure(line)
-    figure.update_xaxes(title=axis.variable)
+    figure.update_xaxes(title=chart(axis.variable))
     return figure.update_yaxes(title="density", rangemode="tozero")
 
 
 def _plane(axes: tuple[Axis, ...], table: np.ndarray, contour: bool) -> go.Figure:
     """Two variables; the first one goes up."""
     first, second = axes
-    hover = f"{first.variable} = %{{y}}, {second.variable} = %{{x}}: %{{z:.4f}}<extra></extra>"
+    up, right = chart(first.variable), chart(second.variable)
+    hover = f"{up} = %{{y}}, {right} = %{{x}}: %{{z:.4f}}<extra></extra>"
     common = {"z": table, "colorscale": "Blues", "hovertemplate": hover, "zmin": 0.0}
     common["zmax"] = float(table.max()) or 1.0
     bar = {"title": "density" if contour else "P", "thickness": 12}
@@ -69,8 +71,8 @@ def _plane(axes: tuple[Axis, ...], table: np.ndarray, contour: bool) -> go.Figur
         )
     figure = go.Figure(shown)
     kind = "-" if contour else "category"
-    figure.update_xaxes(type=kind, title=second.variable)
-    return figure.update_yaxes(type=kind, title=first.variable)
+    figure.update_xaxes(type=kind, title=right)
+    return figure.update_yaxes(type=kind, title=up)
 
 
 def _image(mean: np.ndarray) -> go.Figure:

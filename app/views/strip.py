@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from pc_workbench.views.sentences import Vocabulary
+from pccore.csv_text import csv_text
 from pccore.graph import Circuit, LeafGroup
 
 #: States that are drawn, words that tell what a state means, and how probable a state has to be.
@@ -129,8 +128,4 @@ def rows(
 
 def to_csv(table: Sequence[dict[str, Any]]) -> str:
     """The rows as a CSV file."""
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, list(table[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(table)
-    return buffer.getvalue()
+    return csv_text(list(table[0]), (list(row.values()) for row in table))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +11,7 @@ from pc_workbench.views import labels
 from pc_workbench.views.outline import KINDS, Outline, group_of
 from pc_workbench.views.scene import weights_of
 from pccore.check.walk import child_units
+from pccore.csv_text import csv_text
 from pccore.errors import PCError
 from pccore.graph import Circuit, Group, LeafGroup, SparseEdges, Unit
 from pccore.polynomial import network_polynomial
@@ -171,12 +170,7 @@ def _cluster(circuit: Circuit, outline: Outline, cluster: int, rows: int) -> Det
 
 def to_csv(rows: Sequence[Row]) -> str:
     """A table as CSV text with a header."""
-    stream = io.StringIO()
-    if rows:
-        writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    return stream.getvalue()
+    return csv_text(list(rows[0]), (list(row.values()) for row in rows)) if rows else ""
 
 
 def _kind(group: Group) -> str:

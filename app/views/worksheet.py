@@ -6,7 +6,8 @@ import base64
 import html
 from dataclasses import dataclass
 
-from pc_workbench.views.lesson_terms import plain, show
+from pc_workbench.views.lesson_terms import show
+from pc_workbench.views.markup import plain
 from pc_workbench.views.questions_base import Question
 from pc_workbench.views.questions_part import Part
 from pccore.drawing import picture, to_svg

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
 from collections.abc import Sequence
 from xml.sax.saxutils import escape
@@ -11,6 +9,7 @@ from xml.sax.saxutils import escape
 import numpy as np
 
 from pccore.classify.assess import Curve, Report
+from pccore.csv_text import csv_text
 
 #: Points of a curve that are drawn.
 MOST_POINTS = 400
@@ -22,16 +21,14 @@ _FONTS = "'DejaVu Sans', Verdana, sans-serif"
 
 def curves_csv(report: Report, names: Sequence[str]) -> str:
     """Every point of every curve: class, precision, recall, threshold (of the log-ratio)."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["class", "precision", "recall", "threshold"])
+    rows: list[list[object]] = []
     for name, curve in zip(names, report.curves, strict=True):
         if curve is None:
             continue
         thresholds: list[float | str] = [*curve.thresholds.tolist(), ""]
         points = zip(curve.precision.tolist(), curve.recall.tolist(), thresholds, strict=True)
-        writer.writerows([name, *point] for point in points)
-    return buffer.getvalue()
+        rows += [[name, *point] for point in points]
+    return csv_text(["class", "precision", "recall", "threshold"], rows)
 
 
 def curves_svg(

@@ -10,11 +10,9 @@ from PIL import Image
 from pccore.completion.types import Mask
 from pccore.datasets import ImageShape
 from pccore.errors import DataError, OptionError
+from pccore.limits import current_limits
 
 HALVES = ("left", "right", "top", "bottom")
-
-#: Side that a mask may have in pixels.
-_MAX_SIDE = 8192
 
 
 def hidden_pixels(where: str | Path, image: ImageShape) -> Mask:
@@ -43,8 +41,13 @@ def _read_mask(where: str | Path, image: ImageShape) -> Mask:
     try:
         with Image.open(where, formats=("PNG",)) as picture:
             size = picture.size
-            if max(size) > _MAX_SIDE:
-                raise DataError(f"{size[1]}x{size[0]} pixels are too many", where=text)
+            limits = current_limits()
+            if max(size) > limits.max_side:
+                raise DataError(
+                    f"{size[1]}x{size[0]} pixels are too many, more than {limits.max_side} a side",
+                    where=text,
+                    hint=limits.way_out("max_side"),
+                )
             found = np.asarray(picture.convert("L")) >= 128
     except FileNotFoundError:
         raise DataError("there is no such file", where=text) from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import math
 from collections.abc import Iterator, Sequence
@@ -15,6 +14,7 @@ from pccore.completion.batch import Batch
 from pccore.completion.methods import METHODS
 from pccore.completion.pictures import contact_sheet, to_picture
 from pccore.completion.types import Array
+from pccore.csv_text import csv_text
 
 #: Images on the contact sheet.
 SHOWN = 16
@@ -62,11 +62,7 @@ def _known(value: float) -> float | None:
 
 def table_csv(batch: Batch) -> str:
     """The table as CSV; empty cells are unknown or infinite."""
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, HEADER, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(table_of(batch))
-    return stream.getvalue()
+    return csv_text(HEADER, ([row.get(name) for name in HEADER] for row in table_of(batch)))
 
 
 def bands_of(batch: Batch, shown: int = SHOWN) -> dict[str, Array]:

@@ -19,8 +19,9 @@ from pccore.datasets.base import (
     Split,
     default_names,
 )
+from pccore.datasets.cells import Reading
 from pccore.datasets.supports import MAX_STATES, guess_supports
-from pccore.datasets.tabular import Reading, Table
+from pccore.datasets.tabular import Table
 from pccore.errors import DataError
 from pccore.leaves.base import Support
 
@@ -51,10 +52,10 @@ class Parts:
     ordered: tuple[str, ...] = ()
 
 
-def from_npz(path: Path, most: int) -> Parts:
-    """The arrays of an .npz file, at most so many values; see `npz` for the names it may use."""
+def from_npz(path: Path) -> Parts:
+    """The arrays of an .npz file; see `npz` for the names it may use."""
     found = npz.headers(path)
-    layout = npz.layout(found, path.name, most)
+    layout = npz.layout(found, path.name)
     data: dict[Split, NDArray[Any]] = {s: npz.read(path, key) for s, key in layout.data.items()}
     image = any(part.ndim > 2 for part in data.values())
     if image:
@@ -110,7 +111,7 @@ def _of_table(table: Table, path: Path) -> Parts:
     )
 
 
-def from_debd(prefix: Path, _most: int) -> Parts:
+def from_debd(prefix: Path) -> Parts:
     """NAME.train.data (or NAME.ts.data), NAME.valid.data and NAME.test.data."""
     files = debd_files(prefix)
     if "train" not in files:
@@ -123,15 +124,15 @@ def from_debd(prefix: Path, _most: int) -> Parts:
     )
 
 
-def from_images(folder: Path, most: int) -> Parts:
-    """A folder of images, at most so many values; see `images`."""
+def from_images(folder: Path) -> Parts:
+    """A folder of images; see `images`."""
     description = f"images from the folder {folder.name}"
-    return _of_images(images.read_folder(folder, most), folder.name, folder.name, description)
+    return _of_images(images.read_folder(folder), folder.name, folder.name, description)
 
 
-def from_zip(path: Path, most: int) -> Parts:
-    """The images of a .zip, at most so many values; see `zipped`."""
-    return _of_images(zipped.read_zip(path, most), path.stem, path.name, f"images from {path.name}")
+def from_zip(path: Path) -> Parts:
+    """The images of a .zip; see `zipped`."""
+    return _of_images(zipped.read_zip(path), path.stem, path.name, f"images from {path.name}")
 
 
 def _of_images(found: images.Folder, name: str, source: str, description: str) -> Parts:

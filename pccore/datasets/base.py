@@ -20,9 +20,6 @@ from pccore.leaves.base import Support
 Split = Literal["train", "valid", "test"]
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")
 
-#: Elements of all splits together that a file may announce: 2 GiB as float32.
-MAX_ELEMENTS = 2**29
-
 Array = NDArray[np.float32]
 Labels = NDArray[np.int64]
 

@@ -20,15 +20,15 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, BinaryIO, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pccore.datasets.base import MAX_ELEMENTS
 from pccore.datasets.resolve import ENVIRONMENT, downloads
 from pccore.errors import DataError, NotFoundError
 from pccore.files.atomic import write_atomically
+from pccore.limits import current_limits
 
 _RECORD = "fetched.json"
 _KEPT = ".fetched"
@@ -246,10 +246,15 @@ def _download(url: str, name: str, digest: str | None, folder: Path) -> Path:
     pooch.get_logger().setLevel("ERROR")
     place = folder / name
     loader = pooch.HTTPDownloader(timeout=_TIMEOUT)
+
+    def bounded(url: str, target: str, _: object) -> None:
+        with Path(target).open("wb") as stream:
+            loader(url, _Bounded(stream, name), None)
+
     try:
         if digest is None:
             place.unlink(missing_ok=True)  # nothing says that what is there is whole
-        pooch.retrieve(url, digest, fname=name, path=folder, downloader=loader)
+        pooch.retrieve(url, digest, fname=name, path=folder, downloader=bounded)
     except requests.RequestException as error:
         answer = getattr(error.response, "status_code", None)
         reason = f"the server answers {answer}" if answer else "there is no connection"
@@ -267,6 +272,30 @@ def _download(url: str, name: str, digest: str | None, folder: Path) -> Path:
     except OSError as error:
         raise DataError(f"cannot be written: {error.strerror}", where=str(place)) from error
     return place
+
+
+class _Bounded:
+    """A file that takes no more than the limit, whatever a server sends."""
+
+    def __init__(self, stream: BinaryIO, name: str) -> None:
+        self._stream, self._name = stream, name
+        self._size = 0
+
+    def write(self, piece: bytes) -> None:
+        """Write a piece. Raises DataError at the limit."""
+        limits = current_limits()
+        self._size += len(piece)
+        if self._size > limits.max_download_bytes:
+            raise DataError(
+                f"more than {limits.max_download_bytes} bytes are sent",
+                where=self._name,
+                hint=limits.way_out("max_download_bytes"),
+            )
+        self._stream.write(piece)
+
+    def flush(self) -> None:
+        """Hand on what is held back."""
+        self._stream.flush()
 
 
 def _sha256(path: Path) -> str:
@@ -295,8 +324,15 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
             zero, kind, sides = struct.unpack(">HBB", stream.read(4))
             shape = struct.unpack(f">{sides}I", stream.read(4 * sides))
             size = math.prod(shape)
-            if zero or kind != 8 or not 1 <= sides <= 3 or size > MAX_ELEMENTS:
+            if zero or kind != 8 or not 1 <= sides <= 3:
                 raise DataError(f"shape {shape} of kind {kind} is not read here", where=path.name)
+            limits = current_limits()
+            if size > limits.max_values:
+                raise DataError(
+                    f"{size} values are more than the {limits.max_values} allowed",
+                    where=path.name,
+                    hint=limits.way_out("max_values"),
+                )
             values = stream.read(size)
     except (OSError, EOFError, struct.error, zlib.error) as error:
         raise DataError(f"this is no IDX file: {error}", where=path.name) from error

@@ -16,13 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pccore.datasets.base import MAX_ELEMENTS, SPLITS, Split
+from pccore.datasets.base import SPLITS, Split
 from pccore.errors import DataError
+from pccore.limits import current_limits
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".pgm", ".ppm"})
 _FORMATS = ("PNG", "JPEG", "BMP", "PPM")
-_MAX_FILES = 200_000
-_MAX_SIDE = 8192
 _GREY = frozenset({"1", "L"})
 _COLOUR = frozenset({"RGB", "RGBA", "P", "LA", "CMYK", "YCbCr"})
 
@@ -56,11 +55,8 @@ def count_images(path: Path) -> int:
     return sum(1 for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
 
 
-def read_folder(path: Path, most: int = MAX_ELEMENTS) -> Folder:
-    """All images of the folder, at most so many values.
-
-    Raises DataError that names the file that does not fit.
-    """
+def read_folder(path: Path) -> Folder:
+    """All images of the folder. Raises DataError that names the file that does not fit."""
     try:
         inner = _split_folders(_folders(path))
         groups: dict[Split, list[tuple[Path, str | None]]] = (
@@ -73,11 +69,21 @@ def read_folder(path: Path, most: int = MAX_ELEMENTS) -> Folder:
     files = [file for group in groups.values() for file, _ in group]
     if not files:
         raise DataError("the folder holds no images", where=path.name)
-    if len(files) > _MAX_FILES:
-        raise DataError(f"more than {_MAX_FILES} images", where=path.name)
+    limits = current_limits()
+    if len(files) > limits.max_files:
+        raise DataError(
+            f"{len(files)} images are more than the {limits.max_files} allowed",
+            where=path.name,
+            hint=limits.way_out("max_files"),
+        )
     height, width, channels = _common_shape(files, path)
-    if len(files) * height * width * channels > most:
-        raise DataError(f"the images have more than {most} values in all", where=path.name)
+    values = len(files) * height * width * channels
+    if values > limits.max_values:
+        raise DataError(
+            f"the images have {values} values in all, more than the {limits.max_values} allowed",
+            where=path.name,
+            hint=limits.way_out("max_values"),
+        )
     names = sorted({label for group in groups.values() for _, label in group if label is not None})
     pixels: dict[Split, NDArray[np.uint8]] = {}
     labels: dict[Split, NDArray[np.int64]] = {}
@@ -122,6 +128,7 @@ def _labelled(folder: Path) -> list[tuple[Path, str | None]]:
 
 def _common_shape(files: list[Path], root: Path) -> tuple[int, int, int]:
     """Height, width, channels, from the file headers. Raises DataError naming the odd one."""
+    limits = current_limits()
     shapes: list[tuple[int, int, int]] = []
     for file in files:
         try:
@@ -135,8 +142,12 @@ def _common_shape(files: list[Path], root: Path) -> tuple[int, int, int]:
                 f"pixels of kind {mode!r} are not read here, only 8 bits a channel",
                 where=_place(file, root),
             )
-        if max(width, height) > _MAX_SIDE:
-            raise DataError(f"{height}x{width} pixels are too many", where=_place(file, root))
+        if max(width, height) > limits.max_side:
+            raise DataError(
+                f"{height}x{width} pixels are too many, more than {limits.max_side} a side",
+                where=_place(file, root),
+                hint=limits.way_out("max_side"),
+            )
         shapes.append((height, width, 1 if mode in _GREY else 3))
     common, _ = Counter(shapes).most_common(1)[0]
     for file, shape in zip(files, shapes, strict=True):

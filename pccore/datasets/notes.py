@@ -18,12 +18,11 @@ from typing import Any, cast
 from pccore.datasets.base import Dataset, ImageShape
 from pccore.errors import DataError, FileError
 from pccore.files import strict_json
-from pccore.files.base import Limits
 from pccore.leaves.base import Support
+from pccore.limits import Limits, current_limits
 
 FORMAT = "pccore-dataset"
 VERSION = 1
-_MAX_BYTES = 16 * 2**20
 _KINDS = frozenset({"finite", "count", "real"})
 
 
@@ -65,10 +64,23 @@ def recognises(text: str) -> bool:
     return FORMAT in text[:200]
 
 
+def check_size(size: int, where: str) -> None:
+    """Raise DataError where notes of so many characters are too long to be read."""
+    limits = current_limits()
+    if size > limits.max_notes_bytes:
+        raise DataError(
+            f"the notes have {size} characters, more than the {limits.max_notes_bytes} allowed",
+            where=where,
+            hint=limits.way_out("max_notes_bytes"),
+        )
+
+
 def from_text(text: str, where: str) -> Notes:
     """Read notes of unknown origin. Raises DataError."""
+    check_size(len(text), where)
+    limits = current_limits()
     try:
-        document = strict_json.parse(text, Limits(max_json_bytes=_MAX_BYTES))
+        document = strict_json.parse(text, limits)
     except FileError as error:
         raise DataError(f"the notes cannot be read: {error}", where=where) from error
     if not isinstance(document, dict):
@@ -81,7 +93,7 @@ def from_text(text: str, where: str) -> Notes:
         )
     try:
         return Notes(
-            _supports(given["supports"]),
+            _supports(given["supports"], limits),
             {_text(name): _texts(words) for name, words in given["categories"].items()},
             _texts(given["ordered"]),
             _texts(given["label_names"]),
@@ -93,14 +105,14 @@ def from_text(text: str, where: str) -> Notes:
         raise DataError(f"the notes are malformed: {reason}", where=where) from error
 
 
-def _supports(runs: Any) -> tuple[Support, ...]:
+def _supports(runs: Any, limits: Limits) -> tuple[Support, ...]:
     found: list[Support] = []
     for kind, states, many in runs:
         if kind not in _KINDS or (kind == "finite") != (states is not None):
             raise ValueError(f"there are no supports {kind!r}")
         count = _whole(many)
-        if count > 2**24 or len(found) + count > 2**24:
-            raise ValueError("too many variables")
+        if len(found) + count > limits.max_columns:
+            raise ValueError(f"too many variables, {limits.way_out('max_columns')}")
         found += [Support(kind, None if states is None else _whole(states))] * count
     return tuple(found)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -21,11 +22,11 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pccore.datasets.base import MAX_ELEMENTS, SPLITS, Split
+from pccore.datasets import notes
+from pccore.datasets.base import SPLITS, Split
 from pccore.errors import DataError
+from pccore.limits import Limits, current_limits
 
-_MAX_MEMBERS = 256
-_MAX_BYTES = 4 * MAX_ELEMENTS
 _MAX_HEADER = 10_000
 _WHOLE = ("x", "X", "data")
 _WHOLE_LABELS = ("y", "Y", "labels")
@@ -39,6 +40,7 @@ BROKEN = (
     ValueError,
     TypeError,
     SyntaxError,
+    tokenize.TokenError,  # numpy reads a damaged header once more, as Python 2 wrote it
     KeyError,
     NotImplementedError,  # a compression method that Python does not have
     RuntimeError,  # an encrypted member
@@ -71,8 +73,13 @@ def headers(path: Path) -> dict[str, Header]:
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
-            if len(members) > _MAX_MEMBERS:
-                raise DataError(f"{len(members)} members are too many", where=path.name)
+            limits = current_limits()
+            if len(members) > limits.max_members:
+                raise DataError(
+                    f"{len(members)} members are more than the {limits.max_members} allowed",
+                    where=path.name,
+                    hint=limits.way_out("max_members"),
+                )
             found: dict[str, Header] = {}
             for member in members:
                 key = member.filename.removesuffix(".npy")
@@ -112,11 +119,8 @@ def read(path: Path, key: str) -> NDArray[Any]:
     return np.frombuffer(values, header.dtype).reshape(header.shape, order=order)
 
 
-def layout(found: Mapping[str, Header], where: str, most: int = MAX_ELEMENTS) -> Layout:
-    """Find the splits, labels and names among the arrays, of at most so many values.
-
-    Raises DataError where none fits.
-    """
+def layout(found: Mapping[str, Header], where: str) -> Layout:
+    """Find the splits, labels and names among the arrays. Raises DataError where none fits."""
 
     def first(*names: str) -> str | None:
         return next((name for name in names if name in found), None)
@@ -139,16 +143,49 @@ def layout(found: Mapping[str, Header], where: str, most: int = MAX_ELEMENTS) ->
         )
     for key in data.values():
         _check_data(found[key], f"{where}, {key}")
-    if sum(math.prod(found[key].shape) for key in data.values()) > most:
-        raise DataError(f"more than {most} values in all", where=where)
+    texts = {key for key, header in found.items() if header.dtype.kind == "U"}
+    noted = "notes" in texts and found["notes"].shape == ()
+    names = "variables" if "variables" in texts else None
+    _check_sizes(found, data, names, where)
+    _check_labels(found, data, labels, where)
+    if noted:
+        notes.check_size(found["notes"].dtype.itemsize // 4, f"{where}, notes")
+    return Layout(data, labels, names, "notes" if noted else None)
+
+
+def _check_sizes(
+    found: Mapping[str, Header], data: Mapping[Split, str], names: str | None, where: str
+) -> None:
+    """Raise DataError where all arrays together, or a name of a column, are too large."""
+    limits = current_limits()
+    values = sum(math.prod(found[key].shape) for key in data.values())
+    size = sum(math.prod(found[key].shape) * found[key].dtype.itemsize for key in data.values())
+    if values > limits.max_values or size > 4 * limits.max_values:
+        raise _too_many(f"{values} values of {size} bytes in all", limits, where)
+    if names is not None and found[names].dtype.itemsize > 4 * limits.max_name:
+        raise DataError(
+            f"names of up to {found[names].dtype.itemsize // 4} characters are too long",
+            where=f"{where}, {names}",
+            hint=limits.way_out("max_name"),
+        )
+
+
+def _check_labels(
+    found: Mapping[str, Header],
+    data: Mapping[Split, str],
+    labels: Mapping[Split, str],
+    where: str,
+) -> None:
+    """Raise DataError unless labels are one integer for each row."""
     for split, key in labels.items():
         header = found[key]
         if split not in data or header.dtype.kind not in "biu" or len(header.shape) != 1:
             raise DataError("labels must be one integer for each row", where=f"{where}, {key}")
-    texts = {key for key, header in found.items() if header.dtype.kind == "U"}
-    noted = "notes" in texts and found["notes"].shape == ()
-    variables = "variables" if "variables" in texts else None
-    return Layout(data, labels, variables, "notes" if noted else None)
+        if header.shape != found[data[split]].shape[:1]:
+            raise DataError(
+                f"{header.shape[0]} labels for {found[data[split]].shape[0]} rows",
+                where=f"{where}, {key}",
+            )
 
 
 def images_last(x: NDArray[Any]) -> NDArray[Any]:
@@ -191,14 +228,24 @@ def read_header(stream: IO[bytes], announced: int, where: str, bounded: bool = T
     size = math.prod(shape) * dtype.itemsize
     # A shape with a zero has no values, but numpy refuses it where the other sides are too long.
     largest = max(math.prod(shape), *shape, 0)
-    if bounded and (size > _MAX_BYTES or largest > MAX_ELEMENTS):
-        raise DataError(f"shape {shape} is larger than the limit of 2 GiB", where=where)
+    limits = current_limits()
+    if bounded and (size > 4 * limits.max_values or largest > limits.max_values):
+        raise _too_many(f"shape {shape} of {dtype}", limits, where)
     if stream.tell() + size != announced:
         raise DataError(
             f"shape {shape} of {dtype} does not fit the {announced} bytes of the member",
             where=where,
         )
     return Header(shape, dtype, fortran)
+
+
+def _too_many(what: str, limits: Limits, where: str) -> DataError:
+    most = limits.max_values
+    return DataError(
+        f"{what} is larger than the limit of {most} values or {4 * most} bytes",
+        where=where,
+        hint=limits.way_out("max_values"),
+    )
 
 
 def _broken(path: Path, error: BaseException) -> DataError:

@@ -11,12 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from pccore.datasets.cells import AS_IT_IS, LEFT_OUT, Reading
 from pccore.datasets.supports import MAX_STATES
-from pccore.datasets.tabular import AS_IT_IS, Reading, Table, check_cells
+from pccore.datasets.tabular import Table, check_cells
 from pccore.errors import DataError
+from pccore.limits import current_limits
 
 TRUTH = ("false", "true")
+#: Rows that are looked at together.
+_BLOCK = 2**14
 
 
 def read_parquet(path: Path, reading: Reading = AS_IT_IS) -> Table:
@@ -29,11 +34,15 @@ def read_parquet(path: Path, reading: Reading = AS_IT_IS) -> Table:
         file = parquet.ParquetFile(path)
         names = tuple(file.schema_arrow.names)
         check_cells(file.metadata.num_rows * max(1, len(names)), path.name)
+        _check_bytes(file.metadata, path.name)
         kept = [name for name in names if name not in reading.skipped]
         unknown = sorted(reading.named - set(names))
         if unknown or not kept or len(set(names)) < len(names):
             raise DataError(_columns_problem(names, unknown), where=path.name)
-        table: Any = file.read(columns=kept)
+        columns = [_Column(f"{path.name}, column {name}", name in reading.numbers) for name in kept]
+        for batch in file.iter_batches(_BLOCK, columns=kept):
+            for place, column in enumerate(columns):
+                column.add(batch.column(place).to_pylist())
     except DataError:
         raise
     except OSError as error:
@@ -42,15 +51,25 @@ def read_parquet(path: Path, reading: Reading = AS_IT_IS) -> Table:
     except (pa.ArrowException, ValueError, MemoryError) as error:
         reason = str(error).split("\n")[0][:120]
         raise DataError(f"this is no readable .parquet file: {reason}", where=path.name) from error
-    values = np.full((table.num_rows, len(kept)), np.nan, dtype=np.float32)
+    values = np.empty((columns[0].rows, len(kept)), dtype=np.float32)
     categories: dict[str, tuple[str, ...]] = {}
-    for place, name in enumerate(kept):
-        column: list[Any] = table.column(name).to_pylist()
-        numbers, words = _column(column, f"{path.name}, column {name}", name in reading.numbers)
-        values[:, place] = numbers
+    for place, (name, column) in enumerate(zip(kept, columns, strict=True)):
+        values[:, place], words = column.finish()
         if words is not None:
             categories[name] = words
     return Table(tuple(kept), values, categories)
+
+
+def _check_bytes(metadata: Any, where: str) -> None:
+    """Raise DataError where the values take too many bytes unpacked, by what the file says."""
+    limits = current_limits()
+    size = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
+    if size > limits.max_table_bytes:
+        raise DataError(
+            f"{size} bytes unpacked are more than the limit of {limits.max_table_bytes}",
+            where=where,
+            hint=limits.way_out("max_table_bytes"),
+        )
 
 
 def parquet_facts(path: Path) -> tuple[int, tuple[str, ...]]:
@@ -73,24 +92,47 @@ def _columns_problem(names: Sequence[str], unknown: Sequence[str]) -> str:
     return "every column is left out" if names else "the file has no columns"
 
 
-def _column(
-    cells: Sequence[Any], where: str, as_numbers: bool
-) -> tuple[list[float], tuple[str, ...] | None]:
-    """Codes or numbers, NaN where missing, and the words of the codes. Raises DataError."""
-    kinds = {type(cell) for cell in cells if cell is not None}
-    if kinds == {str} and not as_numbers:
-        words = sorted(set(cells) - {None})
-        if len(words) > MAX_STATES:
+class _Column:
+    """The cells of a column, which come in blocks of one type; None is missing."""
+
+    def __init__(self, where: str, as_numbers: bool) -> None:
+        self._where, self._as_numbers = where, as_numbers
+        self._kinds: set[type] = set()
+        self._codes: dict[str, int] = {}
+        self._blocks: list[NDArray[np.float32]] = []
+        self.rows = 0
+
+    def add(self, cells: Sequence[Any]) -> None:
+        """The next cells. Raises DataError."""
+        kinds = {type(cell) for cell in cells if cell is not None}
+        self._kinds |= kinds
+        if kinds == {str} and not self._as_numbers:
+            block = [np.nan if cell is None else self._code(cell) for cell in cells]
+        else:
+            block = [_number(cell, self.rows + i, self._where) for i, cell in enumerate(cells)]
+        self._blocks.append(np.array(block, dtype=np.float32))
+        self.rows += len(cells)
+
+    def finish(self) -> tuple[NDArray[np.float32], tuple[str, ...] | None]:
+        """Codes or numbers [N], NaN where missing, and the words of the codes."""
+        values = np.concatenate([np.empty(0, np.float32), *self._blocks])
+        if not self._codes:
+            return values, TRUTH if self._kinds == {bool} else None
+        words = sorted(self._codes)
+        new = np.argsort([self._codes[word] for word in words]).astype(np.float32)
+        present = ~np.isnan(values)
+        values[present] = new[values[present].astype(np.int64)]
+        return values, tuple(words)
+
+    def _code(self, word: str) -> int:
+        code = self._codes.setdefault(word, len(self._codes))
+        if code >= MAX_STATES:
             raise DataError(
-                f"{len(words)} different words, at most {MAX_STATES} can be the states of a "
-                "variable",
-                where=where,
-                hint="a column of names or numbers of rows is better left out",
+                f"more than {MAX_STATES} different words, which cannot be the states of a variable",
+                where=self._where,
+                hint=LEFT_OUT,
             )
-        code = {word: float(number) for number, word in enumerate(words)}
-        return [np.nan if cell is None else code[cell] for cell in cells], tuple(words)
-    numbers = [_number(cell, row, where) for row, cell in enumerate(cells)]
-    return numbers, TRUTH if kinds == {bool} else None
+        return code
 
 
 def _number(cell: Any, row: int, where: str) -> float:

@@ -20,8 +20,8 @@ from typing import Literal
 
 from pccore.datasets import assemble, images, npz, parquet, shards, tabular, zipped
 from pccore.datasets.augment import MIRROR, mirrored
-from pccore.datasets.base import MAX_ELEMENTS, SPLITS, Bundled, Dataset, Split
-from pccore.datasets.tabular import Reading
+from pccore.datasets.base import SPLITS, Bundled, Dataset, Split
+from pccore.datasets.cells import Reading
 from pccore.datasets.types import ColumnType, reading_of, retype
 from pccore.discovery import instances_in
 from pccore.errors import DataError, NotFoundError
@@ -32,7 +32,7 @@ ENVIRONMENT = "PCCORE_DATA"
 _DEPTH = 4
 _MAX_ENTRIES = 20_000
 _DEBD = re.compile(r"(.+)\.(?:train|ts|valid|test)\.data")
-_READERS: Mapping[str, Callable[[Path, int], assemble.Parts]] = {
+_READERS: Mapping[str, Callable[[Path], assemble.Parts]] = {
     "npz": assemble.from_npz,
     "zip": assemble.from_zip,
     "debd": assemble.from_debd,
@@ -87,14 +87,13 @@ def load(
     limit: int | None = None,
     types: Mapping[str, ColumnType] | None = None,
     orders: Mapping[str, Sequence[str]] | None = None,
-    most: int = MAX_ELEMENTS,
 ) -> Dataset:
     """The dataset of a bundled name, a path, or a name below `root` (default: PCCORE_DATA).
 
     valid: False puts the validation rows into train (protocols that know only train and test);
     the validation split then has no rows. limit: only the first `limit` rows of each split. types,
     orders: of single columns, as `retype` takes them; a column of a table is read accordingly, so
-    that a number may be a word. most: values that a file of arrays or images may announce.
+    that a number may be a word.
 
     Raises NotFoundError where nothing has this name, DataError where what it names is unusable.
     """
@@ -103,10 +102,8 @@ def load(
     name = str(name_or_path)
     if name.endswith(MIRROR):
         plain = name.removesuffix(MIRROR)
-        return mirrored(
-            load(plain, root, valid=valid, limit=limit, types=types, orders=orders, most=most)
-        )
-    dataset, left = _read(name, _root(root), valid, limit, types or {}, most)
+        return mirrored(load(plain, root, valid=valid, limit=limit, types=types, orders=orders))
+    dataset, left = _read(name, _root(root), valid, limit, types or {})
     return retype(dataset, left, orders) if left or orders else dataset
 
 
@@ -116,7 +113,6 @@ def _read(
     valid: bool,
     limit: int | None,
     types: Mapping[str, ColumnType],
-    most: int,
 ) -> tuple[Dataset, Mapping[str, ColumnType]]:
     """A dataset, and the types that are left to be given to its variables."""
     for bundled in _bundled():
@@ -131,7 +127,7 @@ def _read(
         parts = _TABLES[found.kind](found.path, reading_of(types))
         types = {name: one for name, one in types.items() if one != "ignore"}
     else:
-        parts = _READERS[found.kind](found.path, most)
+        parts = _READERS[found.kind](found.path)
     return assemble.assemble(parts, valid=valid, limit=limit), types
 
 
@@ -183,7 +179,7 @@ def _root(root: Path | None) -> Path | None:
     if root is None:
         text = os.environ.get(ENVIRONMENT, "")
         root = Path(text) if text else downloads()
-    return root if root is not None and root.is_dir() else None
+    return root if root.is_dir() else None
 
 
 def downloads() -> Path:

@@ -24,11 +24,11 @@ from pccore.datasets.streams import Place, Shards
 from pccore.datasets.supports import MAX_STATES, check_support, guess_supports
 from pccore.errors import DataError
 from pccore.leaves.base import Support
+from pccore.limits import current_limits
 
 #: Values of a split that are held in memory; a smaller split is there as a whole.
 RESIDENT = 2**22
 _ENDINGS = (".npy", ".npz")
-_MAX_FILES = 100_000
 #: What stands before the name of a member of a zip file.
 _ZIP_HEAD = 30
 
@@ -98,8 +98,13 @@ def _files(folder: Path, split: Split) -> list[Path]:
     inside = folder / split
     named = folder.glob(f"{split}*") if not inside.is_dir() else inside.iterdir()
     found = [path for path in named if path.suffix in _ENDINGS and path.is_file()]
-    if len(found) > _MAX_FILES:
-        raise DataError(f"{len(found)} files are too many", where=f"{folder.name}, {split}")
+    limits = current_limits()
+    if len(found) > limits.max_files:
+        raise DataError(
+            f"{len(found)} files are more than the {limits.max_files} allowed",
+            where=f"{folder.name}, {split}",
+            hint=limits.way_out("max_files"),
+        )
     parts = [re.split(r"(\d+)", path.name) for path in found]
     keys = [[(int(p), p) if i % 2 else (0, p) for i, p in enumerate(part)] for part in parts]
     return [path for _, path in sorted(zip(keys, found, strict=True))]

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pccore.datasets.base import SPLITS, Array, Dataset, Labels, Split
+from pccore.datasets.cells import Reading
 from pccore.datasets.supports import MAX_STATES, guess_supports
-from pccore.datasets.tabular import Reading
 from pccore.errors import DataError
 from pccore.leaves.base import Support
 

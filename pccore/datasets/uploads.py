@@ -14,11 +14,10 @@ from pccore.datasets.tabular import csv_header
 from pccore.datasets.types import ColumnType
 from pccore.errors import DataError
 from pccore.files.base import Companion
+from pccore.limits import current_limits, narrowed
 
 #: Endings of the files that are taken, without the dot.
 ENDINGS = ("csv", "tsv", "parquet", "npz", "zip", "data", "png", "jpg", "jpeg", "bmp", "pgm", "ppm")
-#: Values of all splits, and bytes of a text (which takes fiftyfold while it is read).
-MOST_VALUES, MOST_TEXT = 2**26, 24 * 2**20
 _TEXTS = (".csv", ".tsv", ".data")
 
 
@@ -33,7 +32,9 @@ def load_upload(
     Raises DataError that names the file, and line and column where these are at fault.
     """
     with tempfile.TemporaryDirectory(prefix="pccore-") as scratch:
-        return load(_written(files, Path(scratch)), types=types, most=MOST_VALUES)
+        path = _written(files, Path(scratch))
+        with narrowed(max_values="max_upload_values", max_table_cells="max_upload_values"):
+            return load(path, types=types)
 
 
 def upload_header(file: Companion) -> tuple[str, ...]:
@@ -57,12 +58,14 @@ def _written(files: Sequence[Companion], scratch: Path) -> Path:
     pictures = endings <= images.SUFFIXES
     folder = scratch / ("pictures" if pictures else "upload")
     folder.mkdir()
+    limits = current_limits()
     for name, file in zip(names, files, strict=True):
-        if Path(name).suffix.lower() in _TEXTS and len(file.data) > MOST_TEXT:
+        if Path(name).suffix.lower() in _TEXTS and len(file.data) > limits.max_upload_text:
             raise DataError(
-                f"{len(file.data)} bytes of text are more than the limit of {MOST_TEXT}",
+                f"{len(file.data)} bytes of text are more than the limit of "
+                f"{limits.max_upload_text}",
                 where=name,
-                hint="as .parquet or .npz it may be larger",
+                hint="as .parquet or .npz it may be larger; " + limits.way_out("max_upload_text"),
             )
         (folder / name).write_bytes(file.data)
     if pictures or endings == {".data"}:

@@ -17,11 +17,8 @@ from pccore.errors import DataError, FileError
 _LITTER = ("__MACOSX",)
 
 
-def read_zip(path: Path, most: int) -> Folder:
-    """All images of the archive, at most so many values.
-
-    Raises DataError that names the member that does not fit.
-    """
+def read_zip(path: Path) -> Folder:
+    """All images of the archive. Raises DataError that names the member that does not fit."""
     try:
         with (
             archives.opened(path, path.name) as archive,
@@ -30,7 +27,7 @@ def read_zip(path: Path, most: int) -> Folder:
             folder = Path(scratch) / path.stem
             folder.mkdir()
             _unpack(archive, _images(archive), folder)
-            return images.read_folder(folder, most)
+            return images.read_folder(folder)
     except FileError as error:
         raise DataError(error.message, where=error.where or path.name, hint=error.hint) from error
 

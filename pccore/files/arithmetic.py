@@ -106,7 +106,10 @@ def _cards(head: str, limits: Limits) -> list[int]:
         raise FileError("the first line holds the numbers of states, as in (2 2 3)")
     words = head.strip("()").split()
     if len(words) > limits.max_variables:
-        raise FileError(f"more than {limits.max_variables} variables are not supported")
+        raise FileError(
+            f"more than {limits.max_variables} variables are not supported",
+            hint=limits.way_out("max_variables"),
+        )
     return [integer(word.encode(), "the number of states", 1, 2**20) for word in words]
 
 

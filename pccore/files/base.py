@@ -1,4 +1,4 @@
-"""What a file format is, and the bounds that every loader keeps."""
+"""What a file format is."""
 
 from __future__ import annotations
 
@@ -10,38 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pccore.graph import Circuit, Json
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Upper bounds that a loader enforces before it allocates anything.
-
-    The defaults admit every model the engine can train on one machine and keep a hostile
-    upload from exhausting memory: JSON grows about twentyfold when parsed, hence the bounds
-    on its bytes, values and containers. Sizes are bytes where named so, else counts.
-    """
-
-    max_bytes: int = 512 * 2**20
-    max_json_bytes: int = 64 * 2**20
-    max_json_values: int = 20_000_000
-    max_json_containers: int = 4_000_000
-    max_depth: int = 32
-    max_groups: int = 2_000_000
-    max_units: int = 100_000_000
-    max_variables: int = 1_000_000
-    max_parameters: int = 500_000_000
-    #: groups x variables: what the scopes of all groups may take together, in bits
-    max_scope_bits: int = 2**33
-    #: units x inputs of one group with sparse edges
-    max_sparse_cells: int = 2**27
-    max_name: int = 200
-    max_text: int = 65_536
-    max_meta_values: int = 100_000
-    #: a line of a circuit in text: split into words it takes thirtyfold
-    max_line: int = 8 * 2**20
-    #: lines of a circuit in text, and nodes, edges and numbers of leaves, together, of what it
-    #: describes, also after smoothing or compiling it
-    max_text_size: int = 10_000_000
+from pccore.limits import Limits
 
 
 @dataclass(frozen=True, slots=True)

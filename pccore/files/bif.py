@@ -250,7 +250,10 @@ def load(source: Source) -> Circuit:
     """The circuit of a Bayesian network. Raises FileError with the line, also for a treewidth that
     is too large."""
     if source.size > source.limits.max_json_bytes:
-        raise FileError(f"{source.size} bytes are too many for a network")
+        raise FileError(
+            f"{source.size} bytes are too many for a network",
+            hint=source.limits.way_out("max_json_bytes"),
+        )
     try:
         text = source.stream.read(source.size).decode()
     except UnicodeDecodeError as error:

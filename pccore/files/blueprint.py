@@ -112,9 +112,15 @@ def read(document: object, limits: Limits, edge_count: EdgeCount) -> Blueprint:
     variables = _variables(top["variables"], limits)
     entries = checks.items(top["groups"], "groups")
     if len(entries) > limits.max_groups:
-        raise FileError(f"{len(entries)} groups are more than the {limits.max_groups} allowed")
+        raise FileError(
+            f"{len(entries)} groups are more than the {limits.max_groups} allowed",
+            hint=limits.way_out("max_groups"),
+        )
     if len(entries) * len(variables) > limits.max_scope_bits:
-        raise FileError(f"{len(entries)} groups over {len(variables)} variables are too many")
+        raise FileError(
+            f"{len(entries)} groups over {len(variables)} variables are too many",
+            hint=limits.way_out("max_scope_bits"),
+        )
     dtype = read_dtype(top["dtype"], None) if "dtype" in top else None
     reader = GroupReader(limits, variables, edge_count)
     for position, entry in enumerate(entries):
@@ -151,7 +157,8 @@ def _variables(value: object, limits: Limits) -> tuple[str, ...]:
     entries = checks.items(value, "variables")
     if len(entries) > limits.max_variables:
         raise FileError(
-            f"{len(entries)} variables are more than the {limits.max_variables} allowed"
+            f"{len(entries)} variables are more than the {limits.max_variables} allowed",
+            hint=limits.way_out("max_variables"),
         )
     names: dict[str, None] = {}
     for entry in entries:

@@ -37,6 +37,7 @@ def name(value: object, what: str, limits: Limits, where: str | None = None) -> 
         raise FileError(
             f"{what} has {len(value)} characters, more than the {limits.max_name} allowed",
             where=where,
+            hint=limits.way_out("max_name"),
         )
     if _FORBIDDEN.search(value):
         raise FileError(f"{what} {ascii(value)[:80]} holds a control character", where=where)
@@ -103,14 +104,26 @@ def plain_meta(meta: Mapping[str, Json], limits: Limits) -> dict[str, Json]:
 def _plain(value: object, where: str, limits: Limits, depth: int, budget: list[int]) -> Json:
     budget[0] -= 1
     if budget[0] < 0:
-        raise FileError(f"meta has more than {limits.max_meta_values} values", where=where)
+        raise FileError(
+            f"meta has more than {limits.max_meta_values} values",
+            where=where,
+            hint=limits.way_out("max_meta_values"),
+        )
     if depth < 0:
-        raise FileError(f"meta is nested more than {limits.max_depth} deep", where=where[:60])
+        raise FileError(
+            f"meta is nested more than {limits.max_depth} deep",
+            where=where[:60],
+            hint=limits.way_out("max_depth"),
+        )
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
         if len(value) > limits.max_text:
-            raise FileError(f"a text has more than {limits.max_text} characters", where=where)
+            raise FileError(
+                f"a text has more than {limits.max_text} characters",
+                where=where,
+                hint=limits.way_out("max_text"),
+            )
         if _FORBIDDEN_IN_TEXT.search(value):
             raise FileError("a text holds a control character", where=where)
         return value

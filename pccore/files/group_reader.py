@@ -78,7 +78,11 @@ class GroupReader:
         size = checks.integer(entry.get("size", 1), "size", 1, self.limits.max_units, where)
         self.units += size
         if self.units > self.limits.max_units:
-            raise FileError(f"more than {self.limits.max_units} units", where=where)
+            raise FileError(
+                f"more than {self.limits.max_units} units",
+                where=where,
+                hint=self.limits.way_out("max_units"),
+            )
         family, variables, inputs = None, (), ()
         edges: str | SparseEdges | None = ""
         if kind == "leaf":
@@ -211,7 +215,11 @@ class GroupReader:
         sizes = [self.plans[i].size for i in inputs]
         if value == "tensor" or isinstance(value, list):
             if size * len(inputs) > self.limits.max_sparse_cells:
-                raise FileError("sparse edges over too many inputs", where=where)
+                raise FileError(
+                    f"sparse edges over too many inputs: {size} units of {len(inputs)}",
+                    where=where,
+                    hint=self.limits.way_out("max_sparse_cells"),
+                )
             edges = None if value == "tensor" else _rows(cast("list[object]", value), size, where)
             count = self.edge_count(name) if edges is None else len(edges.children)
             self._count(count, where)
@@ -251,7 +259,11 @@ class GroupReader:
         if first == position:
             self.parameters += math.prod(shape)
             if self.parameters > self.limits.max_parameters:
-                raise FileError(f"more than {self.limits.max_parameters} parameters", where=where)
+                raise FileError(
+                    f"more than {self.limits.max_parameters} parameters",
+                    where=where,
+                    hint=self.limits.way_out("max_parameters"),
+                )
             return
         plan = self.plans[first]
         if plan.shape != shape:

@@ -18,11 +18,12 @@ from torch import Tensor
 
 from pccore.errors import FileError
 from pccore.files import checks, strict_json, structure
-from pccore.files.base import Format, Limits, ModelInfo, Source
+from pccore.files.base import Format, ModelInfo, Source
 from pccore.files.blueprint import Blueprint, read, read_meta
 from pccore.files.group_reader import GroupPlan
 from pccore.files.validation import validate_params
 from pccore.graph import Circuit, Json, SparseEdges
+from pccore.limits import current_limits
 
 _MAX_NUMBERS = 2_000_000
 _USE_TENSORS = "save it as NAME.pc.safetensors"
@@ -35,7 +36,7 @@ def save(circuit: Circuit, stream: BinaryIO) -> None:
     Raises FileError for a circuit too large or with names that a file cannot hold,
     ParameterError for parameters that `load` would refuse.
     """
-    limits = Limits()
+    limits = current_limits()
     validate_params(circuit)
     structure.check_storable(circuit, limits)
     if circuit.num_parameters + circuit.num_edges > _MAX_NUMBERS:

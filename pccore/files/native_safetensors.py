@@ -22,13 +22,14 @@ from torch import Tensor
 
 from pccore.errors import FileError
 from pccore.files import checks, strict_json, structure, tensor_container
-from pccore.files.base import Format, Limits, ModelInfo, Source
+from pccore.files.base import Format, ModelInfo, Source
 from pccore.files.blueprint import Blueprint, read, read_meta
 from pccore.files.group_reader import GroupPlan
 from pccore.files.tensor_container import Entry, Header
 from pccore.files.validation import validate_params
 from pccore.generated import Generated, Network
 from pccore.graph import Circuit, Json, SparseEdges
+from pccore.limits import current_limits
 from pccore.transform.generate import dense_shapes
 
 #: Tensors of a network, and the deflated structure that goes with them.
@@ -44,7 +45,7 @@ def save(circuit: Circuit, stream: BinaryIO) -> None:
     Raises FileError for a circuit with names or sizes that a file cannot hold,
     ParameterError for parameters that `load` would refuse.
     """
-    limits = Limits()
+    limits = current_limits()
     validate_params(circuit)
     structure.check_storable(circuit, limits)
     document = structure.head(circuit, None, limits)

@@ -94,7 +94,10 @@ class _D4:
         """A node or an edge. Raises FileError without a place."""
         self._room -= len(words)
         if self._room < 0:
-            raise FileError(f"more than {self.limits.max_text_size} words are not supported")
+            raise FileError(
+                f"more than {self.limits.max_text_size} words are not supported",
+                hint=self.limits.way_out("max_text_size"),
+            )
         if words[-1] != b"0":
             raise FileError("the line does not end in 0")
         if words[0] in (b"o", b"a", b"t", b"f"):

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pccore.errors import FileError, OptionError
 from pccore.files import checks
-from pccore.files.base import Format, Limits
+from pccore.files.base import Format
 from pccore.files.python_source import from_code
 from pccore.files.texts import readers
 from pccore.graph import Circuit, LeafGroup, Unit
@@ -23,6 +23,7 @@ from pccore.leaves.categorical import Categorical
 from pccore.leaves.gaussian import Gaussian
 from pccore.leaves.indicator import Indicator
 from pccore.leaves.poisson import Poisson
+from pccore.limits import current_limits
 
 #: More units than this are no code that anyone reads.
 MAX_UNITS = 300
@@ -56,7 +57,7 @@ def to_code(circuit: Circuit) -> str:
     body = [line for unit in reachable for line in writer.unit(unit)]
     roots = [writer.identifier[unit] for unit in circuit.roots]
     top = roots[0] if len(roots) == 1 else f"[{', '.join(roots)}]"
-    meta = checks.plain_meta(circuit.meta, Limits())
+    meta = checks.plain_meta(circuit.meta, current_limits())
     notes = f",\n    meta={pprint.pformat(meta, width=90, sort_dicts=False)}" if meta else ""
     names = _call("", [_literal(name) for name in circuit.variables], "[]")
     end = f"model = circuit(\n    {top},\n    variables={names}{notes},\n)"

@@ -214,7 +214,10 @@ def _values(rest: str) -> dict[str, list[float]]:
 def load(source: Source) -> Circuit:
     """The circuit of an equation. Raises FileError with line and column."""
     if source.size > source.limits.max_json_bytes:
-        raise FileError(f"{source.size} bytes are too many for an equation")
+        raise FileError(
+            f"{source.size} bytes are too many for an equation",
+            hint=source.limits.way_out("max_json_bytes"),
+        )
     try:
         text = source.stream.read(source.size).decode()
     except UnicodeDecodeError as error:
@@ -247,7 +250,10 @@ def _named(parser: _Parser, root: int) -> Circuit:
     if all(numbered):
         columns = [int(match[1]) for match in numbered if match]
         if max(columns) >= parser.limits.max_variables:
-            raise FileError(f"variables must be below V{parser.limits.max_variables}")
+            raise FileError(
+                f"variables must be below V{parser.limits.max_variables}",
+                hint=parser.limits.way_out("max_variables"),
+            )
         for leaf, column in enumerate(nodes.leaf_variable):
             nodes.leaf_variable[leaf] = columns[column]
         names = [f"V{v}" for v in range(max(columns) + 1)]

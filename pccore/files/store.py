@@ -18,11 +18,11 @@ from pccore.errors import FileError, GraphError, NotFoundError, ParameterError, 
 from pccore.files.atomic import write_atomically
 from pccore.files.base import Companion, Format, Limits, ModelInfo, SampleModel, Source
 from pccore.graph import Circuit
+from pccore.limits import current_limits
 from pccore.resources import sample_models_folder
 
 T = TypeVar("T")
 
-_DEFAULT_LIMITS = Limits()
 _SNIFFED = 4096
 
 
@@ -33,7 +33,7 @@ def FORMATS() -> Mapping[str, Format]:
     return MappingProxyType({format_.name: format_ for format_ in found})
 
 
-def load_model(source: str | Path, limits: Limits = _DEFAULT_LIMITS) -> Circuit:
+def load_model(source: str | Path, limits: Limits | None = None) -> Circuit:
     """The circuit in a file of any supported format, or the sample model of that name.
 
     Nothing in the file is executed, and every size is bounded before memory is taken. A file that
@@ -45,13 +45,13 @@ def load_model(source: str | Path, limits: Limits = _DEFAULT_LIMITS) -> Circuit:
             format; `where` names the file and the place in it.
     """
     path = _resolve(source)
-    return _read(path, limits, lambda format_: format_.load)
+    return _read(path, limits or current_limits(), lambda format_: format_.load)
 
 
 def load_bytes(
     data: bytes,
     name: str,
-    limits: Limits = _DEFAULT_LIMITS,
+    limits: Limits | None = None,
     companions: Sequence[Companion] = (),
 ) -> Circuit:
     """The circuit in an upload; `name` is its file name, which tells the format.
@@ -64,15 +64,16 @@ def load_bytes(
         fitting = (c for c in companions if c.name.lower().endswith(tuple(suffixes)))
         return next(fitting, None)
 
+    bounds = limits or current_limits()
     with _blaming(_short(name) or "the upload"):
-        _check_size(len(data), limits)
+        _check_size(len(data), bounds)
         for companion in companions:
-            _check_size(len(companion.data), limits)
-        source = Source(io.BytesIO(data), len(data), limits, beside)
+            _check_size(len(companion.data), bounds)
+        source = Source(io.BytesIO(data), len(data), bounds, beside)
         return _reader(name, data[:_SNIFFED], lambda format_: format_.load)(source)
 
 
-def load_together(files: Sequence[Companion], limits: Limits = _DEFAULT_LIMITS) -> Circuit:
+def load_together(files: Sequence[Companion], limits: Limits | None = None) -> Circuit:
     """The circuit in an upload of several files: one model, and what belongs to it.
 
     Raises FileError where there is no model among them or more than one, and as `load_model`.
@@ -86,15 +87,17 @@ def load_together(files: Sequence[Companion], limits: Limits = _DEFAULT_LIMITS) 
             hint=f"one model at a time, with its {', '.join(sorted(suffixes))} if it has one",
         )
     others = [f for f in files if f is not models[0]]
+    with _blaming("the upload"):
+        _check_size(sum(len(f.data) for f in files), limits or current_limits())
     return load_bytes(models[0].data, models[0].name, limits, others)
 
 
-def describe(source: str | Path, limits: Limits = _DEFAULT_LIMITS) -> ModelInfo:
+def describe(source: str | Path, limits: Limits | None = None) -> ModelInfo:
     """Title, story and counts of a model, without loading its parameters.
 
     Raises NotFoundError and FileError as `load_model`.
     """
-    return _read(_resolve(source), limits, lambda format_: format_.describe)
+    return _read(_resolve(source), limits or current_limits(), lambda format_: format_.describe)
 
 
 def save_model(circuit: Circuit, path: str | Path) -> None:
@@ -158,7 +161,7 @@ def sample_models() -> tuple[SampleModel, ...]:
     """
     found: dict[str, SampleModel] = {}
     for name, path in _sample_paths().items():
-        meta = _read(path, _DEFAULT_LIMITS, lambda format_: format_.meta)
+        meta = _read(path, Limits(), lambda format_: format_.meta)
         found[name] = SampleModel(
             name, str(meta.get("title", name)), str(meta.get("story", "")), path
         )
@@ -288,7 +291,10 @@ def _check_size(size: int, limits: Limits) -> None:
     if size == 0:
         raise FileError("the file is empty")
     if size > limits.max_bytes:
-        raise FileError(f"{size} bytes are more than the {limits.max_bytes} allowed")
+        raise FileError(
+            f"{size} bytes are more than the {limits.max_bytes} allowed",
+            hint=limits.way_out("max_bytes"),
+        )
 
 
 def _short(text: str) -> str:

@@ -10,6 +10,10 @@ from pccore.errors import FileError
 from pccore.files.base import Limits
 from pccore.files.checks import shown
 
+#: Depth at which nesting is called too deep; Python gives up at some thousand.
+_DEEP = 100
+#: How far a too deep place is looked for: at most a second.
+_SEARCHED = 2_000_000
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 
 
@@ -33,7 +37,9 @@ def parse(data: bytes | str, limits: Limits) -> object:
         hint = "the file seems to be cut off" if cut else None
         raise FileError(f"not valid JSON: {error.msg}", where=where, hint=hint) from None
     except RecursionError:
-        raise FileError("lists are nested too deeply", where=_deepest(text)) from None
+        raise FileError(
+            f"lists are nested too deeply, more than {_DEEP} in one another", where=_deepest(text)
+        ) from None
     except FileError:
         raise
     except ValueError:  # int() refuses more than some thousand digits
@@ -49,9 +55,14 @@ def check_counts(text: str, limits: Limits) -> None:
     Raises FileError.
     """
     if text.count("[") + text.count("{") > limits.max_json_containers:
-        raise FileError(f"more than {limits.max_json_containers} lists and objects")
+        raise FileError(
+            f"more than {limits.max_json_containers} lists and objects",
+            hint=limits.way_out("max_json_containers"),
+        )
     if text.count(",") > limits.max_json_values:
-        raise FileError(f"more than {limits.max_json_values} values")
+        raise FileError(
+            f"more than {limits.max_json_values} values", hint=limits.way_out("max_json_values")
+        )
 
 
 def _decoded(data: bytes) -> str:
@@ -80,12 +91,12 @@ def _refuse_constant(constant: str) -> NoReturn:
 
 
 def _deepest(text: str) -> str:
-    """Where the nesting passes 100."""
+    """Where the nesting passes _DEEP."""
     depth = 0
-    for match in _TOKEN.finditer(text):
+    for match in _TOKEN.finditer(text, 0, _SEARCHED):
         token = match[0]
         depth += 1 if token in "[{" else -1 if token in "]}" else 0
-        if depth > 100:
+        if depth > _DEEP:
             position = match.start()
             line = text.count("\n", 0, position) + 1
             return f"line {line}, column {position - text.rfind(chr(10), 0, position)}"

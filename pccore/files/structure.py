@@ -148,7 +148,11 @@ def check_storable(circuit: Circuit, limits: Limits) -> None:
             isinstance(group.edges, SparseEdges)
             and group.size * len(group.inputs) > limits.max_sparse_cells
         ):
-            raise FileError("sparse edges over too many inputs", where=f"group {group.name}")
+            raise FileError(
+                f"sparse edges over too many inputs: {group.size} units of {len(group.inputs)}",
+                where=f"group {group.name}",
+                hint=limits.way_out("max_sparse_cells"),
+            )
     for parameter, name in used_parameters(circuit).items():
         dtype = circuit.params[parameter].dtype
         if dtype not in DTYPE_NAMES:

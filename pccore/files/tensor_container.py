@@ -107,7 +107,8 @@ def read_header(source: Source) -> Header:
         )
     if length > source.limits.max_json_bytes:
         raise FileError(
-            f"the header has {length} bytes, more than the {source.limits.max_json_bytes} allowed"
+            f"the header has {length} bytes, more than the {source.limits.max_json_bytes} allowed",
+            hint=source.limits.way_out("max_json_bytes"),
         )
     text = source.stream.read(length)
     if not text.startswith(b"{"):
@@ -116,7 +117,7 @@ def read_header(source: Source) -> Header:
         found = cast("dict[str, object]", strict_json.parse(text, source.limits))
     except FileError as error:
         where = f"header, {error.where}" if error.where else "header"
-        raise FileError(error.message, where=where) from None
+        raise FileError(error.message, where=where, hint=error.hint) from None
     metadata = _metadata(found.pop(_METADATA, {}))
     begin = 8 + length
     # A tensor is named after a group or parameter, with a word before it.

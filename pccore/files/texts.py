@@ -20,7 +20,10 @@ def readers(
 
     def load(source: Source) -> Circuit:
         if source.size > source.limits.max_text * 16:
-            raise FileError(f"{source.size} bytes are too many for a {name}")
+            raise FileError(
+                f"{source.size} bytes are too many for a {name}, more than 16 times a text's limit",
+                hint=source.limits.way_out("max_text"),
+            )
         try:
             return parse(source.stream.read(source.size).decode())
         except UnicodeDecodeError as error:

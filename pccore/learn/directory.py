@@ -226,7 +226,7 @@ class RunDirectory:
         for line in data[:end].splitlines():
             try:
                 event = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if isinstance(event, dict):
                 events.append(cast(dict[str, Any], event))
@@ -351,7 +351,7 @@ class RunDirectory:
             fields = json.loads((self.path / name).read_bytes())
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             raise RunError(f"{name} is damaged", where=str(self.path)) from None
         if not isinstance(fields, dict):
             raise RunError(f"{name} is damaged", where=str(self.path))

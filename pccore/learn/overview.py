@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import operator
 import re
@@ -13,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from pccore.csv_text import csv_text
 from pccore.errors import OptionError, RunError
 from pccore.learn.directory import RunConfig, RunDirectory, find_runs
 
@@ -138,12 +137,7 @@ def to_csv(runs: Sequence[RunSummary]) -> str:
     """A run a line: its name, results and settings; empty where it has none."""
     names = dict.fromkeys(name for run in runs for name in run.settings)
     columns = ["run", *RESULTS, *(name for name in names if name not in RESULTS)]
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(columns)
-    for run in runs:
-        writer.writerow(["" if (v := run.value(name)) is None else v for name in columns])
-    return buffer.getvalue()
+    return csv_text(columns, ([run.value(name) for name in columns] for run in runs))
 
 
 def _scalar(value: object) -> Setting:

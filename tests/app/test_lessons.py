@@ -24,7 +24,8 @@ from pc_workbench.views.lesson_live import (
 )
 from pc_workbench.views.lesson_samples import SAMPLES, frequencies
 from pc_workbench.views.lesson_subject import Subject
-from pc_workbench.views.lesson_terms import Terms, expressions, plain, show
+from pc_workbench.views.lesson_terms import Terms, expressions, show
+from pc_workbench.views.markup import plain
 from pccore import oracle
 from pccore.errors import FileError, NotFoundError, OptionError
 from pccore.repair import repairs

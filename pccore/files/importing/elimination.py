@@ -54,7 +54,10 @@ def compile_factors(
     Raises FileError where the result would be too large.
     """
     if len(cards) > limits.max_variables // 10:
-        raise FileError(f"more than {limits.max_variables // 10} variables are not supported")
+        raise FileError(
+            f"more than {limits.max_variables // 10} variables are not supported",
+            hint=limits.way_out("max_variables"),
+        )
     order = elimination_order([factor.scope for factor in factors], cards)
     position = {v: n for n, v in enumerate(order)}
     tables: list[list[Factor]] = [[] for _ in cards]
@@ -90,7 +93,8 @@ def _eliminate(
     cells = math.prod(shape)
     if cells * (3 + len(below)) > nodes.limits.max_text_size:
         raise FileError(
-            f"compiling the network needs a table of {cells} cells: its treewidth is too large"
+            f"compiling the network needs a table of {cells} cells: its treewidth is too large",
+            hint=nodes.limits.way_out("max_text_size"),
         )
     if len(shape) > 30:
         raise FileError("a table over more than 30 variables is not supported")

@@ -25,7 +25,10 @@ def words_of(source: Source, comment: bytes | None = b"c") -> Iterator[tuple[int
     while line := source.stream.readline(longest + 1):
         number += 1
         if number > source.limits.max_text_size:
-            raise FileError(f"there are more than {source.limits.max_text_size} lines")
+            raise FileError(
+                f"there are more than {source.limits.max_text_size} lines",
+                hint=source.limits.way_out("max_text_size"),
+            )
         if len(line) > longest:
             raise FileError(f"the line has more than {longest} bytes", where=f"line {number}")
         if b"\0" in line:

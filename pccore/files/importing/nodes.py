@@ -47,7 +47,8 @@ class Nodes:
         size = len(self.kinds) + len(self.children) + self._numbers + more
         if size > self.limits.max_text_size:
             raise FileError(
-                f"more than {self.limits.max_text_size} nodes and edges are not supported"
+                f"more than {self.limits.max_text_size} nodes and edges are not supported",
+                hint=self.limits.way_out("max_text_size"),
             )
 
     def _close(self, kind: int, leaf: int) -> int:
@@ -59,7 +60,10 @@ class Nodes:
     def add_leaf(self, family: LeafFamily, variable: int, values: tuple[float, ...]) -> int:
         """A univariate leaf with the parameters `values` of its family."""
         if not 0 <= variable < self.limits.max_variables:
-            raise FileError(f"variable {variable} is not below {self.limits.max_variables}")
+            raise FileError(
+                f"variable {variable} is not below {self.limits.max_variables}",
+                hint=self.limits.way_out("max_variables"),
+            )
         self._numbers += len(values)
         self._check_room(1)
         number = self._family_numbers.setdefault(family, len(self.families))

@@ -25,6 +25,7 @@ class Scopes:
         self._unions: dict[tuple[int, int], int] = {}
         # Unlike in our own files, a few bytes here can ask for very many scopes.
         self.room = limits.max_scope_bits // 8
+        self._hint = limits.way_out("max_scope_bits")
 
     def number(self, bits: int) -> int:
         """The number of a set. Raises FileError where all sets together are too large."""
@@ -34,7 +35,7 @@ class Scopes:
             # Some 600 bits are what the entries cost, whatever the set.
             self.room -= bits.bit_length() + 600
             if self.room < 0:
-                raise FileError("the scopes of all nodes together are too large")
+                raise FileError("the scopes of all nodes together are too large", hint=self._hint)
             found = self._numbers[key] = len(self.bits)
             self.bits.append(bits)
         return found

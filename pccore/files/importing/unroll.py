@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from pccore.errors import FileError
-from pccore.files.base import Limits
 from pccore.files.importing.assemble import reachable
 from pccore.files.importing.nodes import LEAF, PRODUCT, Nodes
 from pccore.files.validation import validate_params
 from pccore.graph import Circuit, LeafGroup, SumGroup
 from pccore.groups import IntArray
+from pccore.limits import current_limits
 from pccore.reference import edge_rows, log_weights
 
 
@@ -21,9 +21,12 @@ def unrolled(circuit: Circuit) -> Nodes:
     roots or too many nodes, ParameterError for parameters that are not legal.
     """
     validate_params(circuit)
-    limits = Limits()
+    limits = current_limits()
     if circuit.num_units + circuit.num_edges > limits.max_text_size:
-        raise FileError(f"the format cannot hold more than {limits.max_text_size} nodes and edges")
+        raise FileError(
+            f"the format cannot hold more than {limits.max_text_size} nodes and edges",
+            hint=limits.way_out("max_text_size"),
+        )
     if len(circuit.roots) > 1:
         raise FileError(f"the format cannot hold {len(circuit.roots)} roots, only one")
     nodes = Nodes(limits)

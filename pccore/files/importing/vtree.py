@@ -47,7 +47,10 @@ def read_vtree(source: Source) -> Vtree:
             if node in found:
                 raise FileError(f"there are two nodes {node}")
             if len(found) >= 2 * limits.max_variables:
-                raise FileError(f"more than {limits.max_variables} variables are not supported")
+                raise FileError(
+                    f"more than {limits.max_variables} variables are not supported",
+                    hint=limits.way_out("max_variables"),
+                )
             if words[0] == b"L":
                 variable = integer(words[2], "the variable", 1, limits.max_variables)
                 found[node] = (variable - 1, -1, -1, line)

@@ -1,0 +1,33 @@
+"""Tables as CSV that a spreadsheet opens as data: a name is never taken for a formula."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Sequence
+
+#: What a cell begins with that spreadsheets compute.
+_COMPUTED = re.compile(r"\s*[=+\-@\t\r]")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|nan)", re.IGNORECASE)
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """The lines of a table; None is an empty cell.
+
+    A text that a spreadsheet would compute (`=HYPERLINK(...)`, `@SUM(1)`) gets an apostrophe before
+    it, which shows that it is text; numbers, also as texts, stay as they are.
+
+    Source: https://owasp.org/www-community/attacks/CSV_Injection
+    """
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow([_cell(name) for name in header])
+    writer.writerows([_cell(value) for value in row] for row in rows)
+    return stream.getvalue()
+
+
+def _cell(value: object) -> object:
+    if not isinstance(value, str) or not _COMPUTED.match(value) or _NUMBER.fullmatch(value):
+        return value
+    return "'" + value

@@ -1,0 +1,149 @@
+"""Hostile names in a real browser: on every page and in every export they stay plain text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from pccore.files import save_bytes
+from tests.browser.hostile import (
+    NAMES,
+    UNITS,
+    Watch,
+    hostile_circuit,
+    traces,
+    write_data,
+    write_models,
+)
+
+APP = "app/main.py"
+PATIENT = 60_000  # milliseconds
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return write_models(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(scope="module")
+def workbench(app_server, tmp_path_factory: pytest.TempPathFactory) -> str:
+    home, data = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("data")
+    write_data(data)
+    return app_server(APP, PC_WORKBENCH_HOME=str(home), PCCORE_DATA=str(data), OMP_NUM_THREADS="1")
+
+
+def settled(page: Page) -> None:
+    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
+
+
+def upload(page: Page, workbench: str, file: Path) -> str:
+    """Upload a model in the Gallery; the link's id of it."""
+    page.goto(f"{workbench}/gallery")
+    page.get_by_role("tab", name="Upload").click(timeout=PATIENT)
+    page.locator('input[type="file"]').first.set_input_files(file)
+    expect(page.get_by_text("is the current model")).to_be_visible(timeout=PATIENT)
+    settled(page)
+    return page.url.partition("model=")[2].partition("&")[0]
+
+
+def opened(page: Page, workbench: str, path: str) -> None:
+    page.goto(f"{workbench}/{path}")
+    title = path.partition("?")[0].capitalize()
+    expect(page.get_by_role("heading", name=title, exact=True)).to_be_visible(timeout=PATIENT)
+    settled(page)
+    page.wait_for_timeout(300)  # components draw after the script has run
+
+
+def unfold(page: Page) -> None:
+    """Open what is folded: texts in it are only rendered then."""
+    for box in page.locator('[data-testid="stExpander"] summary').all():
+        if box.is_visible():
+            box.click()
+    settled(page)
+
+
+def test_every_page(page: Page, workbench: str, files: dict[str, Path]):
+    watch = Watch(page)
+    whole = upload(page, workbench, files["whole"])
+    unfold(page)
+    assert traces(page, watch) == [], "after the upload"
+    broken = upload(page, workbench, files["broken"])
+    seen = quote(f"{NAMES[0]}=1")
+    data = quote("hostile table")
+    for path in (
+        f"gallery?model={whole}&dataset={data}",
+        f"build?model={whole}&dataset={data}",
+        f"build?model={whole}&dataset={data}&building=generate",
+        f"inspect?model={whole}&evidence={seen}",
+        f"inspect?model={broken}",
+        f"inspect?model={whole}&aspect=compile&layer=1",
+        f"query?model={whole}&evidence={seen}&pass_=mpe",
+        f"query?model={broken}&evidence={seen}",
+        f"train?model={whole}&dataset={data}",
+        f"complete?model={whole}&dataset={data}",
+        f"compare?model={whole}&other={broken}",
+        f"learn?model={whole}",
+        f"learn?model={quote(NAMES[0])}&lesson={quote(NAMES[0])}&evidence={seen}",
+    ):
+        opened(page, workbench, path)
+        unfold(page)
+        assert traces(page, watch) == [], path
+        for tab in page.get_by_role("tab").all():
+            tab.click()
+            settled(page)
+        assert traces(page, watch) == [], f"{path}, its tabs"
+
+
+def test_units_that_are_clicked_and_repaired(page: Page, workbench: str, files: dict[str, Path]):
+    watch = Watch(page)
+    broken = upload(page, workbench, files["broken"])
+    opened(page, workbench, f"inspect?model={broken}")
+    drawn = page.locator(".pc-graph .node")
+    expect(drawn.first).to_be_visible(timeout=PATIENT)
+    for number in (0, drawn.count() // 2, drawn.count() - 1):
+        drawn.nth(number).locator(".hit").click()
+        settled(page)
+        unfold(page)
+        assert traces(page, watch) == [], f"unit {number}"
+    expect(page.get_by_text(UNITS[0]).first).to_be_visible()
+    page.get_by_role("button", name="is not decomposable").first.click()
+    settled(page)
+    assert traces(page, watch) == [], "a violation"
+    for button in page.get_by_role("button", name="Repair").all()[:1]:
+        button.click()
+        settled(page)
+    assert traces(page, watch) == [], "a repair"
+
+
+def test_messages_quote_names_as_text(page: Page, workbench: str, tmp_path: Path):
+    watch = Watch(page)
+    page.goto(f"{workbench}/gallery")
+    page.get_by_role("tab", name="Upload").click(timeout=PATIENT)
+    refused = {
+        f"{UNITS[0][2:]}.pc.json": '{"<img src=x onerror=window.__x=1>": 1}',
+        "![a](http:).psdd": f"psdd 1\n{NAMES[4]}\n",
+        "[b](javascript:window.__x=1).pc.txt": f"x + {NAMES[0]}",
+        "$c$.pc.py": f"model = {NAMES[5]}",
+    }
+    for name, text in refused.items():
+        bad = tmp_path / name.replace("/", "_")
+        bad.write_text(text)
+        page.locator('input[type="file"]').first.set_input_files(bad)
+        expect(page.get_by_role("alert").first).to_be_visible(timeout=PATIENT)
+        settled(page)
+        assert traces(page, watch) == [], name
+
+
+def test_exports_opened_as_files(page: Page, tmp_path: Path):
+    watch = Watch(page)
+    circuit = hostile_circuit()
+    for suffix in (".svg", ".dot", ".tex", ".pc.txt", ".pc.json", ".build.py"):
+        content = save_bytes(circuit, f"m{suffix}")
+        # Text that a browser takes for HTML is the worst case for those that are no pictures.
+        name = f"m{suffix}" if suffix == ".svg" else f"m{suffix}.txt"
+        (tmp_path / name).write_bytes(content)
+        page.goto((tmp_path / name).as_uri())
+        assert traces(page, watch) == [], suffix
