@@ -219,7 +219,7 @@ def _build(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ig
 
 
 def _eval(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ignore[reportPrivateUsage]
-    parser = command(commands, "eval", "asking:evaluate", "log-likelihood of data")
+    parser = command(commands, "eval", "evaluating:evaluate", "log-likelihood of data")
     parser.add_argument("model", metavar="MODEL")
     parser.add_argument(
         "--post-order",
