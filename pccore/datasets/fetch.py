@@ -255,6 +255,8 @@ def _download(url: str, name: str, digest: str | None, folder: Path) -> Path:
         if digest is None:
             place.unlink(missing_ok=True)  # nothing says that what is there is whole
         pooch.retrieve(url, digest, fname=name, path=folder, downloader=bounded)
+    except DataError:
+        raise
     except requests.RequestException as error:
         answer = getattr(error.response, "status_code", None)
         reason = f"the server answers {answer}" if answer else "there is no connection"
