@@ -137,3 +137,12 @@ def test_refused():
         tune("rat", DIGITS, {"units": ()})
     with pytest.raises(OptionError, match="flavour"):
         tune("rat", DIGITS, {"flavour": (1,)})
+
+
+def test_what_may_be_chance_does_not_replace_what_the_search_begins_with():
+    table = replace(DIGITS, image=None)
+    settings = {"start": "clusters", "components": 8}
+    target = Target("likelihood", folds=1, rows=300)
+    found = tune("naive_bayes", table, {"seed": range(5)}, settings=settings, target=target)
+    assert found.best.options == {"seed": 0}
+    assert max(trial.score for trial in found.trials) > found.best.score
