@@ -141,7 +141,7 @@ def test_refused():
 
 
 def test_what_may_be_chance_does_not_replace_what_the_search_begins_with():
-    table = replace(DIGITS, image=None)
+    table = replace(datasets.load("digits"), image=None)
     settings = {"start": "clusters", "components": 8}
     target = Target("likelihood", folds=1, rows=300)
     found = tune("naive_bayes", table, {"seed": range(5)}, settings=settings, target=target)
