@@ -1,7 +1,9 @@
 """Options of a structure, chosen on validation rows.
 
 The options are looked at one after the other: every value of one is tried, the others being at
-their best so far, and the best stays. Where there are few rows, they take turns at validating.
+their best so far. A value takes the place of an earlier one where it is better by more than the
+standard error of the difference (over the validation rows): less may be chance, and the earlier
+values are those that are known to do well. Where there are few rows, they take turns at validating.
 Then the circuit is built once more from the training and the validation rows together. For
 structures whose circuits need no training: those learned from data, and those with
 `start=clusters`. Test rows are never looked at.
@@ -9,6 +11,7 @@ structures whose circuits need no training: those learned from data, and those w
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -67,7 +70,7 @@ class Target:
     rows: int = 5000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Trial:
     """One setting that was tried.
 
@@ -178,6 +181,7 @@ class _Search:
         self.choices: dict[str, Sequence[object]] = {**grid, "": mirrors}
         self.total = 1 + sum(len(values) - 1 for values in self.choices.values())
         self.trials: list[Trial] = []
+        self._rows: dict[Trial, Array] = {}
         self._known: dict[int, tuple[tuple[object, bool], Circuit]] = {}
 
     def run(self) -> Trial:
@@ -187,24 +191,29 @@ class _Search:
             now = {**best.options, "": best.mirror}
             for value in values[1:]:
                 trial = self._try({**now, key: value})
-                if self._better(trial.score, best.score):
+                if self._better(trial, best):
                     best = trial
         return best
 
-    def _better(self, score: float, other: float) -> bool:
-        return score < other if self.target.score == "completion" else score > other
+    def _better(self, trial: Trial, best: Trial) -> bool:
+        gain = self._rows[trial] - self._rows[best]
+        if self.target.score == "completion":
+            gain = -gain
+        gain = gain[~np.isnan(gain)]
+        return float(gain.mean()) > float(gain.std()) / math.sqrt(len(gain))
 
     def _try(self, choice: Mapping[str, object]) -> Trial:
         start = time.perf_counter()
         options = {key: choice[key] for key in self.grid}
         mirror = bool(choice[""])
         scores = [
-            self._score(self._circuit(number, {**self.fixed, **options}, mirror), part)
+            self._scores(self._circuit(number, {**self.fixed, **options}, mirror), part)
             for number, part in enumerate(self.parts)
         ]
-        score = float(np.mean(scores))
-        trial = Trial(options, mirror, score, time.perf_counter() - start)
+        rows = np.concatenate(scores)
+        trial = Trial(options, mirror, float(np.nanmean(rows)), time.perf_counter() - start)
         self.trials.append(trial)
+        self._rows[trial] = rows
         if self.listener is not None:
             self.listener(trial, self.total)
         return trial
@@ -222,16 +231,19 @@ class _Search:
             self._known[part] = known
         return with_floor(known[1], shape, floor)
 
-    def _score(self, circuit: Circuit, part: Dataset) -> float:
+    def _scores(self, circuit: Circuit, part: Dataset) -> Array:
+        """Of each validation row, float64 [N]; NaN where nothing is known of what is hidden."""
         if self.target.score == "likelihood":
-            return float(log_likelihood(circuit, torch.tensor(part.valid)).double().mean())
-        assert part.image is not None
-        errors: list[float] = []
+            return log_likelihood(circuit, torch.tensor(part.valid)).double().numpy()
+        image = part.image
+        assert image is not None
+        errors: list[list[float]] = []
         for where in self.target.hide:
-            hidden = hidden_pixels(where, part.image)
-            guess = complete_rows(circuit, part.valid, hidden, "mean", part.image)
-            errors.append(mean_squared_error(part.valid, guess, hidden, part.image))
-        return float(np.mean(errors))
+            hidden = hidden_pixels(where, image)
+            guess = complete_rows(circuit, part.valid, hidden, "mean", image)
+            pairs = zip(part.valid[:, None], guess[:, None], strict=True)
+            errors.append([mean_squared_error(row, made, hidden, image) for row, made in pairs])
+        return np.mean(errors, axis=0)
 
 
 def _parts(dataset: Dataset, target: Target) -> list[Dataset]:

@@ -68,7 +68,8 @@ def test_few_rows_take_turns_at_validating():
         own = Target(mirror=False, folds=1)
         one = tune("pd", part, {"units": (5,)}, settings=COMPLETING, target=own)
         scores.append(one.best.score)
-    assert found.best.score == pytest.approx(np.mean(scores))
+    mean = np.average(scores, weights=[len(block) for block in blocks])
+    assert found.best.score == pytest.approx(mean)
     assert found.options == {**COMPLETING, "units": 5}
 
 
@@ -137,3 +138,12 @@ def test_refused():
         tune("rat", DIGITS, {"units": ()})
     with pytest.raises(OptionError, match="flavour"):
         tune("rat", DIGITS, {"flavour": (1,)})
+
+
+def test_what_may_be_chance_does_not_replace_what_the_search_begins_with():
+    table = replace(datasets.load("digits"), image=None)
+    settings = {"start": "clusters", "components": 8}
+    target = Target("likelihood", folds=1, rows=300)
+    found = tune("naive_bayes", table, {"seed": range(5)}, settings=settings, target=target)
+    assert found.best.options == {"seed": 0}
+    assert max(trial.score for trial in found.trials) > found.best.score
