@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -197,7 +197,11 @@ def _write_trace(question: _Question, answer: Mapping[str, Any]) -> None:
         walks = question.drawn
     found = trace(question.values, query=question.options.ask, answer=answer, walks=walks)
     data = json.dumps(found, allow_nan=False).encode()
-    write_atomically(Path(question.options.trace), lambda stream: stream.write(data))
+
+    def write(stream: BinaryIO) -> None:
+        stream.write(data)
+
+    write_atomically(Path(question.options.trace), write)
 
 
 def query(options: argparse.Namespace) -> int:
