@@ -155,7 +155,9 @@ class _LogLikelihood(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, *grad_outputs: Any) -> tuple[Tensor | None, ...]:
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, *grad_outputs: Any
+    ) -> tuple[Tensor | None, ...]:
         gradient = cast("Tensor", grad_outputs[0])
         program: Program = ctx.program
         # Refuses parameters that have been changed since.
