@@ -79,7 +79,8 @@ class CircuitModule(torch.nn.Module):
         super().__init__()
         self.root = root
         self._frozen = tuple(frozen)
-        self._memory, self._kernels = memory, kernels
+        self._memory = memory
+        self._kernels: KernelChoice = kernels
         program = self._compiled(circuit, torch.device(device), dtype)
         require(program, "sample")
         if normalise(program):
@@ -154,10 +155,14 @@ class _LogLikelihood(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, *grad_outputs: Any
+    ) -> tuple[Tensor | None, ...]:
+        gradient = cast("Tensor", grad_outputs[0])
         program: Program = ctx.program
+        # Refuses parameters that have been changed since.
         x, *values = cast("tuple[Tensor, ...]", ctx.saved_tensors)
-        _take_over(program, values)
+        _take_over(program, values, unless_there=True)
         statistics = program.zero_statistics()
         slopes = torch.zeros_like(x) if ctx.needs_input_grad[2] else None
         size = _tile(program)
@@ -182,12 +187,14 @@ def _tile(program: Program) -> int:
     return program.tile_rows(LARGEST_TILE, training=True)
 
 
-def _take_over(program: Program, values: Sequence[Tensor]) -> None:
-    """Make these the parameters of the banks that learn."""
+def _take_over(program: Program, values: Sequence[Tensor], unless_there: bool = False) -> None:
+    """Make these the parameters of the banks that learn; unless_there: those that are not."""
     banks = (bank for bank in program.banks if bank.trainable)
     for bank, given in zip(banks, values, strict=True):
         if given.shape != bank.values.shape:
             raise OptionError(
                 f"parameters of the shape {list(given.shape)}, not {list(bank.values.shape)}"
             )
+        if unless_there and bank.values.data_ptr() == given.data_ptr():
+            continue
         bank.set(given.detach().to(device=program.device, dtype=program.dtype))

@@ -84,9 +84,10 @@ def _(trace: Trace) -> str | None:
 @html.register
 def _(trace: Trace) -> str:
     drawn = svg(trace)
-    heading = f"<b>log-values</b> of {len(trace.x)} rows under {_heading(trace.circuit)}"
     if drawn is not None:
-        return _card(heading, _paper(drawn))
+        return _card(f"<b>Values</b> of {_heading(trace.circuit)}", _paper(drawn))
+    count = _count(len(trace.x), "row")
+    heading = f"<b>Log-values</b> of {count} under {_heading(trace.circuit)}"
     header = [f"log {trace.circuit.unit_name(root)}" for root in trace.circuit.roots[:_NAMES]]
     rows = ([f"{value:.6g}" for value in row[:_NAMES]] for row in trace.root[:MAX_ROWS])
     more = len(trace.x) - MAX_ROWS
@@ -115,10 +116,11 @@ def _heading(circuit: Circuit) -> str:
     sizes = {"sum": 0, "product": 0, "leaf": 0}
     for group in circuit.groups:
         sizes[group.kind] += group.size
+    kinds = [_count(size, kind) for kind, size in sizes.items() if size]
     facts = [
         f"{_count(len(circuit.variables), 'variable')} ({names})" if names else "no variables",
         f"{_count(circuit.num_units, 'unit')} in {_count(len(circuit.groups), 'group')}",
-        ", ".join(f"{size:,} {kind}" for kind, size in sizes.items()),
+        ", ".join(kinds),
         _count(circuit.num_edges, "edge"),
         _count(circuit.num_parameters, "parameter"),
         f"depth {circuit.depth}",
@@ -127,7 +129,8 @@ def _heading(circuit: Circuit) -> str:
 
 
 def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    several = "leaves" if noun == "leaf" else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else several}"
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -135,7 +138,8 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     body = "".join(
         f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows
     )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    style = "font-size:inherit"
+    return f'<table style="{style}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
 def _card(*parts: str) -> str:

@@ -83,7 +83,7 @@ class _CircuitEstimator(BaseEstimator):
         """Compile once, at the end of `fit`: asking leaves an estimator as it is."""
         self._programs = [compile_circuit(c, dtype=torch.float64) for c in self._circuits()]
 
-    def _validated(self, x: object, reset: bool) -> Floats:
+    def _validated(self, x: Any, reset: bool) -> Floats:
         """[N, V]; NaN is missing."""
         found = validate_data(self, x, reset=reset, dtype=np.float64, ensure_all_finite="allow-nan")
         return cast("Floats", found)
@@ -171,7 +171,9 @@ class CircuitDensity(DensityMixin, _CircuitEstimator):
         check_is_fitted(self)
         return self._log_likelihoods(self._validated(X, reset=False))[:, 0]
 
-    def score(self, X: object, y: object = None) -> float:
+    def score(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, X: object, y: object = None
+    ) -> float:
         """The mean of `score_samples`."""
         return float(self.score_samples(X).mean())
 
@@ -221,7 +223,7 @@ class CircuitClassifier(ClassifierMixin, _CircuitEstimator):
     def _circuits(self) -> Sequence[Circuit]:
         return getattr(self, "circuits_", ())
 
-    def fit(self, X: object, y: object) -> CircuitClassifier:
+    def fit(self, X: Any, y: Any) -> CircuitClassifier:
         """Learn from rows X [N, V], NaN where missing, with labels y [N]."""
         found, labels = cast(
             "tuple[Floats, NDArray[Any]]",

@@ -67,7 +67,7 @@ def test_a_trace_has_values_beside_the_units() -> None:
     card = reference.evaluate(model, {"X1": 1, "X2": 0})._repr_html_()
     assert card is not None and "0.522" in card and "<svg" in card
     rows = reference.evaluate(model, [[1.0, 0.0]] * 30)._repr_html_()
-    assert rows is not None and "<table>" in rows and "and 10 more rows" in rows
+    assert rows is not None and "<table" in rows and "and 10 more rows" in rows
 
 
 def test_in_a_notebook() -> None:

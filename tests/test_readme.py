@@ -1,4 +1,4 @@
-"""The README's Python example runs and prints what its comments say; its links exist."""
+"""The README's Python examples run and print what their comments say; its links exist."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_python_example_prints_what_it_says(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+BLOCKS: list[str] = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_a_python_example_prints_what_it_says(
+    block: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (block,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
     script = tmp_path / "example.py"
     script.write_text(block)
     runpy.run_path(str(script))

@@ -79,7 +79,7 @@ def test_training_and_early_stopping() -> None:
 def test_copies_keep_what_was_learned() -> None:
     x = rows()
     model = CircuitDensity(random_state=0).fit(x)
-    other = copy.deepcopy(model)  # by the same methods that pickling calls
+    other = copy.deepcopy(model)  # as pickling does, which scikit-learn checks
     np.testing.assert_array_equal(other.score_samples(x), model.score_samples(x))
     assert not hasattr(clone(model), "circuit_")
     assert clone(model).get_params() == model.get_params()

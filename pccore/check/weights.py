@@ -135,9 +135,14 @@ def _leaf_witness(circuit: Circuit, position: int) -> Witness:
 def check_normalized(
     circuit: Circuit, live: list[bool], broken: frozenset[int], findings: Findings
 ) -> None:
-    """The weights of every sum add up to one; groups with illegal parameters count as not."""
+    """The weights of every sum, and the densities of every leaf, add up to one; groups with illegal
+    parameters count as not."""
     for position, group in enumerate(circuit.groups):
-        if group.kind != "sum" or not live[position]:
+        if not live[position] or group.kind == "product":
+            continue
+        if group.kind == "leaf":
+            if position not in broken:
+                _check_mass(circuit, position, group, findings)
             continue
         if position in broken:
             message = f"sum {group.name} has illegal weights"
@@ -155,6 +160,21 @@ def check_normalized(
                 f"{float(totals[index]):.6g}, not to 1"
             )
             findings.add(Witness("normalized", unit, (), (), message))
+
+
+def _check_mass(circuit: Circuit, position: int, group: LeafGroup, findings: Findings) -> None:
+    found = group.family.mass(_leaf_params(circuit, position).double())
+    if found is None:
+        return
+    for j, k in np.argwhere(np.abs(found.numpy() - 1) > TOLERANCE).tolist():
+        if findings.full("normalized"):
+            findings.count("normalized", 1)
+            continue
+        unit, v = Unit(position, k), group.variables[j]
+        name, variable = circuit.unit_name(unit), circuit.variables[v]
+        total = float(found[j, k])
+        message = f"the densities of leaf {name} over {variable} add up to {total:.6g}, not to 1"
+        findings.add(Witness("normalized", unit, (), (v,), message))
 
 
 def _totals(tensor: Tensor, group: SumGroup) -> np.ndarray:

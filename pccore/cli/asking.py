@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
-import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -18,14 +13,13 @@ import torch
 from torch import Tensor
 
 from pccore.cli.output import emit, table
+from pccore.cli.question import Question, write_trace
 from pccore.errors import EvidenceError, OptionError
 from pccore.evidence import parse_evidence, state_names
 from pccore.files import load_model
-from pccore.files.atomic import write_atomically
 from pccore.graph import Circuit, Unit
 from pccore.polynomial import network_polynomial
 from pccore.queries import (
-    UnitValues,
     hidden_posterior,
     log_partition,
     log_probability,
@@ -34,18 +28,11 @@ from pccore.queries import (
     mpe,
     require,
     sample,
-    trace,
-    unit_values,
 )
-from pccore.queries.steps import Walk, draw, explain
-from pccore.transform import observe_hidden, parse_hidden, parse_soft, soften
+from pccore.transform import parse_hidden, parse_soft
 
 #: More edges than this are not listed unit by unit.
 MAX_LISTED_EDGES = 2_000_000
-
-#: Units of a tree in a trace, and samples.
-MAX_TREE = 50_000
-MAX_TRACED = 1000
 
 #: Values that the samples of one command may hold together; each becomes a Python object.
 MAX_SAMPLED = 4_000_000
@@ -54,72 +41,7 @@ MAX_SAMPLED = 4_000_000
 Answer = tuple[dict[str, Any], Iterable[str]]
 
 
-@dataclass(frozen=True)
-class _Question:
-    """What the command line asks: a circuit, the evidence of three kinds, the other options."""
-
-    circuit: Circuit
-    evidence: Mapping[str, float]
-    soft: Mapping[str, Sequence[float]]
-    hidden: Mapping[str, int]
-    options: argparse.Namespace
-
-    @property
-    def root(self) -> int:
-        """The number of the root asked."""
-        return self.options.root
-
-    @cached_property
-    def given(self) -> Circuit:
-        """The circuit with soft and hidden evidence built in, exact where it is decomposable."""
-        made = observe_hidden(self.circuit, self.hidden) if self.hidden else self.circuit
-        return soften(made, self.soft).circuit if self.soft else made
-
-    @cached_property
-    def values(self) -> UnitValues:
-        """The values of all units."""
-        return unit_values(
-            self.circuit, self.evidence, self.root, soft=self.soft, hidden=self.hidden
-        )
-
-    @cached_property
-    def seed(self) -> int:
-        """Of samples."""
-        given = self.options.seed
-        return secrets.randbits(32) if given is None else given
-
-    @cached_property
-    def drawn(self) -> list[Walk]:
-        """Samples with their trees, for --trace."""
-        if self.options.count > MAX_TRACED:
-            raise OptionError(
-                f"a trace has at most {MAX_TRACED} samples, not {self.options.count}",
-                where="--count",
-            )
-        count = range(self.options.count)
-        return [draw(self.values, self.seed + n, most=MAX_TREE) for n in count]
-
-    def refuse(self, what: str, hint: str, *, evidence: bool) -> None:
-        """Raise OptionError where soft or hidden evidence (or any) was given to such a query."""
-        observed = any(not math.isnan(value) for value in self.evidence.values())
-        if (evidence and observed) or self.soft or self.hidden:
-            kind = "evidence" if evidence else "soft or hidden evidence"
-            raise OptionError(f"{what} takes no {kind}", hint=hint)
-
-
-_Asked = Callable[[_Question], Answer]
-
-
-def _write_trace(question: _Question, answer: Mapping[str, Any]) -> None:
-    """The file of --trace: the run under the evidence, and the trees that were chosen."""
-    walks: Sequence[Walk] = ()
-    if question.options.ask == "mpe":
-        walks = [explain(question.values, up=False, most=MAX_TREE)]
-    elif question.options.ask == "sample":
-        walks = question.drawn
-    found = trace(question.values, query=question.options.ask, answer=answer, walks=walks)
-    data = json.dumps(found, allow_nan=False).encode()
-    write_atomically(Path(question.options.trace), lambda stream: stream.write(data))
+_Asked = Callable[[Question], Answer]
 
 
 def query(options: argparse.Namespace) -> int:
@@ -132,10 +54,10 @@ def query(options: argparse.Namespace) -> int:
     evidence = parse_evidence(options.evidence, circuit)
     soft = parse_soft(options.soft, circuit)
     hidden = parse_hidden(options.observe_hidden, circuit)
-    question = _Question(circuit, evidence, soft, hidden, options)
+    question = Question(circuit, evidence, soft, hidden, options)
     payload, lines = _ANSWERS[options.ask](question)
     if options.trace is not None:
-        _write_trace(question, payload)
+        write_trace(question, payload)
     asked: dict[str, Any] = {"evidence": evidence}
     words = {name: state_names(circuit, name) for name in circuit.variables}
     if any(words.values()):
@@ -148,7 +70,7 @@ def query(options: argparse.Namespace) -> int:
     return 0
 
 
-def _probability(question: _Question) -> Answer:
+def _probability(question: Question) -> Answer:
     if question.soft or question.hidden:
         log = log_probability_of(question.values)
     else:
@@ -159,7 +81,7 @@ def _probability(question: _Question) -> Answer:
     return shown, [f"{shown[question.options.ask]:.10g}"]
 
 
-def _partition(question: _Question) -> Answer:
+def _partition(question: Question) -> Answer:
     question.refuse(
         "the partition function, which sums over everything,",
         "ask for the probability",
@@ -170,7 +92,7 @@ def _partition(question: _Question) -> Answer:
     return {"partition": value, "log_partition": log}, [f"{value:.10g}"]
 
 
-def _marginals(question: _Question) -> Answer:
+def _marginals(question: Question) -> Answer:
     circuit = question.circuit
     found = marginals(question.given, question.evidence, question.root)
     answers: dict[str, Any] = {}
@@ -193,7 +115,7 @@ def _marginals(question: _Question) -> Answer:
     return payload, table(header, rows)
 
 
-def _mpe(question: _Question) -> Answer:
+def _mpe(question: Question) -> Answer:
     circuit = question.circuit
     found = mpe(question.given, question.evidence, question.root)
     state = _named(circuit, found.assignment[0])
@@ -214,7 +136,7 @@ def _mpe(question: _Question) -> Answer:
     return payload, lines
 
 
-def _sample(question: _Question) -> Answer:
+def _sample(question: Question) -> Answer:
     circuit, options = question.circuit, question.options
     if options.count * len(circuit.variables) > MAX_SAMPLED:
         most = max(1, MAX_SAMPLED // len(circuit.variables))
@@ -244,7 +166,7 @@ def _units(circuit: Circuit) -> list[Unit]:
     return [Unit(g, k) for g, group in enumerate(circuit.groups) for k in range(group.size)]
 
 
-def _derivatives(question: _Question) -> Answer:
+def _derivatives(question: Question) -> Answer:
     derivatives: dict[str, float] = {}
     values: dict[str, float] = {}
     for unit in _units(question.circuit):
@@ -258,7 +180,7 @@ def _derivatives(question: _Question) -> Answer:
     )
 
 
-def _values(question: _Question) -> Answer:
+def _values(question: Question) -> Answer:
     found = question.values
     units = [(question.circuit.unit_name(unit), unit) for unit in _units(question.circuit)]
     values = {name: found.value_of(unit) for name, unit in units}
@@ -274,7 +196,7 @@ def _values(question: _Question) -> Answer:
     return payload, table(("unit", "value", "flow"), rows)
 
 
-def _hidden(question: _Question) -> Answer:
+def _hidden(question: Question) -> Answer:
     require(question.values.program, "hidden")
     if question.values.log_root == -math.inf:
         raise EvidenceError("the evidence has probability zero under this circuit")
@@ -291,7 +213,7 @@ def _hidden(question: _Question) -> Answer:
     return {"hidden": answers}, table(header, rows)
 
 
-def _polynomial(question: _Question) -> Answer:
+def _polynomial(question: Question) -> Answer:
     question.refuse("the polynomial", "ask for the values", evidence=False)
     found = network_polynomial(question.circuit, question.root)
     covering = frozenset(found.covering(question.evidence))

@@ -139,6 +139,10 @@ class LeafFamily(ABC):
         axis = params.ndim - len(self.parameter_shape)
         return torch.exp(self.log_prob(grid, params.unsqueeze(axis)))
 
+    def mass(self, params: Tensor) -> Tensor | None:
+        """What the densities of all values add up to, [...]; None where that is always one."""
+        return None
+
     @abstractmethod
     def m_step(self, statistics: Tensor, pseudocount: float) -> Tensor:
         """Maximum a posteriori parameters from summed statistics [..., S] -> [..., *P].

@@ -15,6 +15,7 @@ from pccore.leaves.bernoulli import Bernoulli
 from pccore.leaves.binomial import Binomial
 from pccore.leaves.categorical import Categorical
 from pccore.leaves.gaussian import Gaussian
+from pccore.leaves.histogram import Histogram
 from pccore.leaves.indicator import Indicator
 from pccore.leaves.poisson import Poisson
 
@@ -24,6 +25,7 @@ HYPERPARAMETERS: Mapping[str, tuple[Mapping[str, float], ...]] = MappingProxyTyp
         "binomial": ({"trials": 1}, {"trials": 16}, {"trials": 255}),
         "categorical": ({"categories": 1}, {"categories": 2}, {"categories": 17}),
         "indicator": ({"categories": 2}, {"categories": 5}),
+        "histogram": ({"categories": 3},),
         "gaussian": ({}, {"min_variance": 0.2, "max_variance": 3.0}),
     }
 )
@@ -33,6 +35,7 @@ TWINS: Mapping[str, Callable[[LeafFamily, Tensor], distributions.Distribution]] 
         "bernoulli": lambda f, p: distributions.Bernoulli(p),
         "binomial": lambda f, p: distributions.Binomial(f.trials, p),  # type: ignore[attr-defined]
         "categorical": lambda f, p: distributions.Categorical(p),
+        "histogram": lambda f, p: distributions.Categorical(p),
         "gaussian": lambda f, p: distributions.Normal(p[..., 0], p[..., 1].sqrt()),
         "poisson": lambda f, p: distributions.Poisson(p),
     }
@@ -54,6 +57,9 @@ ILLEGAL: tuple[tuple[LeafFamily, object], ...] = (
     (Indicator(2), 2.0),
     (Indicator(2), 0.5),
     (Indicator(2), -1.0),
+    (Histogram(2), [0.0, 0.0]),
+    (Histogram(2), [1.0, -0.5]),
+    (Histogram(2), [math.inf, 0.5]),
     (Poisson(), -0.5),
     (Poisson(), math.inf),
 )
@@ -77,7 +83,11 @@ def seeded(seed: int = 0) -> torch.Generator:
 def parameters(family: LeafFamily, shape: tuple[int, int] = (3, 4)) -> Tensor:
     """Legal parameters, float64 [3, 4, *P]."""
     values = family.initial(shape, seeded(), None).double()
-    return values / values.sum(-1, keepdim=True) if isinstance(family, Categorical) else values
+    return (
+        values / values.sum(-1, keepdim=True)
+        if isinstance(family, Categorical | Histogram)
+        else values
+    )
 
 
 def grid(family: LeafFamily, params: Tensor) -> tuple[Tensor, float]:

@@ -92,7 +92,9 @@ class GraphWriter:
         helper = self._onnx.helper
         self._columns = self._op("Transpose", "x", perm=[1, 0])
         one_row = self._op("Gather", self._columns, self._constant([0]), axis=0)
-        self._zero = self._op("Expand", self._constant([[0.0]]), self._op("Shape", one_row))
+        self._zero = self._op(
+            "Expand", self._constant(np.zeros((1, 1))), self._op("Shape", one_row)
+        )
         for step in self._tape.steps:
             made = getattr(self, f"_{step.kind}")(step)
             self._results.append(made)

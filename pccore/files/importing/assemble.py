@@ -26,27 +26,31 @@ _CELLS = 2**24
 
 
 def assemble(
-    nodes: Nodes, root: int, variables: Sequence[str], meta: Mapping[str, Json]
+    nodes: Nodes, root: int | Sequence[int], variables: Sequence[str], meta: Mapping[str, Json]
 ) -> Circuit:
-    """The circuit below `root`: a unit for each node, an edge for each edge.
+    """The circuit below `root`, one or several: a unit for each node, an edge for each edge.
 
     Raises FileError where a node lacks children, ParameterError for parameters that are not legal.
     """
-    live = reachable(nodes, root)
+    roots = [root] if isinstance(root, int) else root
+    live = reachable(nodes, *roots)
     scopes = Scopes(nodes.limits)
     scope_of, rank = _scopes_and_ranks(nodes, live, scopes)
     groups = _Groups(nodes, scope_of, rank, scopes, live)
-    circuit = Circuit(groups.build(), [groups.place(root)], variables, groups.params, meta)
+    circuit = Circuit(
+        groups.build(), [groups.place(one) for one in roots], variables, groups.params, meta
+    )
     validate_params(circuit)
     return circuit
 
 
-def reachable(nodes: Nodes, root: int) -> bytearray:
-    """1 for each node at or below the root."""
+def reachable(nodes: Nodes, *roots: int) -> bytearray:
+    """1 for each node at or below the roots."""
     live = bytearray(len(nodes))
-    live[root] = 1
+    for root in roots:
+        live[root] = 1
     offsets, children = nodes.offsets, nodes.children
-    for node in range(root, -1, -1):
+    for node in range(max(roots), -1, -1):
         if live[node]:
             for child in children[offsets[node] : offsets[node + 1]]:
                 live[child] = 1

@@ -215,6 +215,26 @@ def _spflow_value(x: int, _: int, z: int) -> float:
     return 0.25 * (0.7, 0.3)[x] * 0.5 + 0.75 * (0.1, 0.9)[x] * (0.1, 0.9)[z]
 
 
+# One output; a parameter that needs several sums to be passed on.
+_LOGISTIC = """c a comment
+Logisitic Circuit
+T 0 0 1 0.5
+T 2 2 2 -100.25
+F 1 0 1 -0.25
+F 3 2 2 0.75
+D 4 1 2 (0 2 1.5) (1 3 -2.0)
+D 5 1 3 (0 2 0.5) (0 3 0.25) (1 3 -1.0)
+B 0.125
+"""
+
+
+def _logistic_value(a: int, b: int) -> float:
+    wires = {(1, 1): 0.5, (1, 0): 0.25, (0, 0): -1.0}
+    if (a, b) not in wires:
+        return 0.0
+    return math.exp((0.5 if a else -0.25) + (-100.25 if b else 0.75) + wires[a, b] + 0.125)
+
+
 _LOGIC = ("smooth", "decomposable", "deterministic")
 
 SAMPLES: Mapping[str, Sample] = {
@@ -236,6 +256,7 @@ SAMPLES: Mapping[str, Sample] = {
     "jpc": Sample("m.jpc", _JPC, (2, 3, 3), _jpc_value),
     "uai": Sample("m.uai", _UAI, (2, 3, 2), _uai_value, promises=_LOGIC),
     "bif": Sample("m.bif", _BIF, (2, 3, 2), _bif_value, promises=_LOGIC),
+    "logistic": Sample("m.circuit", _LOGISTIC, (2, 2), _logistic_value, promises=_LOGIC),
     "spflow": Sample("m.spflow", _SPFLOW, (2, 2, 2), _spflow_value),
 }
 

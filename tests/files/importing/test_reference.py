@@ -26,16 +26,17 @@ FOLDER = Path(os.environ.get("PCCORE_CIRCUITS", "/work/shared/circuits"))
 READ = ("psdd", "nnf-c2d", "nnf-d4v2", "sdd")
 
 
-def entries() -> dict[str, dict[str, Any]]:
+def entries(formats: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     path = FOLDER / "reference.json"
     if not path.is_file():
         return {}
     found = json.loads(path.read_text())["circuits"]
-    return {name: entry for name, entry in found.items() if entry["format"] in READ}
+    return {name: entry for name, entry in found.items() if entry["format"] in formats}
 
 
-ENTRIES = entries()
+ENTRIES = entries(READ)
 each = pytest.mark.parametrize("name", sorted(ENTRIES) or [None])
+LOGISTIC = entries(("logistic-circuit",))
 
 
 def entry(name: str | None) -> dict[str, Any]:
@@ -106,3 +107,18 @@ def test_promised_properties(name: str | None):
     if found["format"] == "psdd":
         assert circuit.num_units == found["reachable_nodes_expanded"]
         assert circuit.num_edges == found["edges"]
+
+
+@pytest.mark.parametrize("name", sorted(LOGISTIC) or [None])
+def test_logits_of_logistic_circuits(name: str | None):
+    if name is None:
+        pytest.skip(f"the circuits are not here: no {FOLDER / 'reference.json'}")
+    found = LOGISTIC[name]
+    program = compile_circuit(load_model(FOLDER / found["file"]), dtype=torch.float64)
+    assert len(program.circuit.variables) == found["num_vars"]
+    assert len(program.circuit.roots) == found["outputs"]
+    queries = found["queries_hard"]
+    rows = torch.tensor([[float(state) for state in query["assignment"]] for query in queries])
+    for root in range(found["outputs"]):
+        expected = [query["logits"][root] for query in queries]
+        assert log_value(program, rows, root).tolist() == pytest.approx(expected, abs=1e-6)
