@@ -79,9 +79,7 @@ def declare_bundle(commands: argparse._SubParsersAction[Parser]) -> None:  # pyr
     )
     parser.add_argument("action", choices=("pack", "unpack", "info"), metavar="pack|unpack|info")
     parser.add_argument("source", metavar="FILE.pcbundle")
-    parser.add_argument(
-        "target", metavar="DIR", nargs="?", help="of unpack: empty or new"
-    )
+    parser.add_argument("target", metavar="DIR", nargs="?", help="of unpack: empty or new")
     parser.add_argument("--model", metavar="MODEL", help="of pack, as the following")
     parser.add_argument("--data", metavar="D")
     parser.add_argument("--evidence", metavar="TEXT", default="", help='such as "X1=1,X3=0"')

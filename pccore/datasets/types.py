@@ -29,16 +29,6 @@ COLUMN_TYPES: tuple[ColumnType, ...] = get_args(ColumnType)
 _WORDS = frozenset({"binary", "categorical", "ordered", "label"})
 
 
-def type_of(dataset: Dataset, variable: str) -> VariableType:
-    """The type of a variable. Raises DataError where there is none of this name."""
-    support = dataset.supports[_place(dataset, variable)]
-    if support.kind != "finite":
-        return support.kind
-    if variable in dataset.ordered:
-        return "ordered"
-    return "binary" if support.states == 2 else "categorical"
-
-
 def types_of(dataset: Dataset) -> dict[str, VariableType]:
     """The type of each variable, in their order."""
     ordered = frozenset(dataset.ordered)
