@@ -86,7 +86,10 @@ def _facts(dataset: Dataset) -> None:
     line = st.container(horizontal=True, vertical_alignment="center", gap="small")
     line.markdown(" · ".join(parts), width="stretch")
     with line:
-        pages = ["build", "train", *(["complete"] if dataset.image is not None else [])]
+        if st.button("Build a model for it", type="tertiary"):
+            state.update(building="generate")
+            navigate.go("build")
+        pages = ["train", *(["complete"] if dataset.image is not None else [])]
         navigate.links(*pages, label="Use on {}")
 
 

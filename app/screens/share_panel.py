@@ -13,12 +13,14 @@ _OPEN, _DATA, _RUN = "pcw_share", "pcw_share_data", "pcw_share_run"
 
 def show() -> None:
     """The button; what is behind it is made when somebody opens it."""
-    panel = st.popover(
-        "Share", key=_OPEN, on_change="rerun", help="A link, or one file with it all"
-    )
-    if panel.open:
-        with panel, errors.boundary():
-            _panel()
+    if st.button("Share", key=_OPEN, help="A link, or one file with everything"):
+        _dialog()
+
+
+@st.dialog("Share", width="medium")
+def _dialog() -> None:
+    with errors.boundary():
+        _panel()
 
 
 def _panel() -> None:

@@ -36,6 +36,6 @@ def read(text: str) -> Circuit:
         content = unpacker.decompress(packed, MOST_BYTES)
     except (binascii.Error, ValueError, zlib.error) as error:
         raise FileError("the circuit in the link is damaged") from error
-    if unpacker.unconsumed_tail or not unpacker.eof:
+    if unpacker.unconsumed_tail or unpacker.unused_data or not unpacker.eof:
         raise FileError("the circuit in the link is cut off or too large")
     return load_bytes(content, _NAME)

@@ -353,7 +353,9 @@ def curve(
     if not math.isnan(seen):
         low, high = min(low, seen), max(high, seen)
     grid = torch.linspace(low, high, POINTS, dtype=torch.float64)
-    total = torch.zeros(POINTS, dtype=torch.float64)
+    if values.circuit.domain(variable).kind == "count":  # a count has no density between two
+        grid = grid.clamp_min(0).round().unique()
+    total = torch.zeros(len(grid), dtype=torch.float64)
     for group, _, params, flow in parts:
         density = torch.exp(group.family.log_prob(grid[:, None], params[None]))
         total += density @ torch.from_numpy(flow)
