@@ -64,9 +64,7 @@ def _choice() -> None:
         names,
         format_func=datastore.title,
         label_visibility="collapsed",
-        **state.bind(
-            "dataset", among=names, then=lambda: state.choose_dataset(state.get().dataset)
-        ),
+        **state.bind("dataset", among=names, then=_chosen),
     )
 
 

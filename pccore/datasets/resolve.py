@@ -183,7 +183,7 @@ def _root(root: Path | None) -> Path | None:
     if root is None:
         text = os.environ.get(ENVIRONMENT, "")
         root = Path(text) if text else downloads()
-    return root if root is not None and root.is_dir() else None
+    return root if root.is_dir() else None
 
 
 def downloads() -> Path:

@@ -11,7 +11,7 @@ from typing import BinaryIO
 from pccore.errors import FileError
 
 
-def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
+def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Call `write` on a new file beside `path`, flush it to the disk, rename it to `path`.
 
     A crash or an exception leaves the old file as it was. Raises FileError when the
