@@ -37,7 +37,7 @@ def page() -> None:
     """Draw the page."""
     st.title("Gallery")
     models, data, upload = st.tabs(
-        ["Models", "Datasets", "Upload"], key="pcw_gallery", on_change="rerun"
+        ["Models", "Datasets", "Upload a model"], key="pcw_gallery", on_change="rerun"
     )
     if models.open:
         with models:

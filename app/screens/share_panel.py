@@ -53,7 +53,7 @@ def _panel() -> None:
         type="primary",
         on_click="ignore",
     )
-    st.caption("Open it again under *Upload* in the Gallery.")
+    st.caption("Open it again under *Upload a model* in the Gallery.")
     reference = store.dataset_reference(now.dataset) if data else ""
     model = store.model_reference(now.model)
     controls.show_code(*commands.pack(name, model, reference, now.evidence))

@@ -199,7 +199,7 @@ def bundle(tmp_path: Path, data: str) -> bytes:
 
 def test_a_bundle_opens_at_its_place(home: Path) -> None:
     app = start(gallery_page)
-    app.session_state["pcw_gallery"] = "Upload"
+    app.session_state["pcw_gallery"] = "Upload a model"
     app.run()
     app.file_uploader(key="pcw_upload").upload(
         "a.pcbundle", bundle(home, "/etc/passwd"), "application/octet-stream"
@@ -221,7 +221,7 @@ def test_a_bundle_opens_at_its_place(home: Path) -> None:
 
 def test_a_damaged_bundle_changes_nothing(home: Path) -> None:
     app = start(gallery_page)
-    app.session_state["pcw_gallery"] = "Upload"
+    app.session_state["pcw_gallery"] = "Upload a model"
     app.run()
     before = dict(app.query_params)
     app.file_uploader(key="pcw_upload").upload(

@@ -70,7 +70,7 @@ def test_from_a_table_to_a_query_and_back_from_a_bundle(
     waiting.value.save_as(kept)
 
     page.goto(f"{workbench}/")
-    page.get_by_role("tab", name="Upload").click(timeout=PATIENT)
+    page.get_by_role("tab", name="Upload a model").click(timeout=PATIENT)
     page.locator("input[type=file]").set_input_files(kept)
     expect(page).to_have_url(re.compile("evidence=colour%3Dred"), timeout=PATIENT)
     expect(page).to_have_url(re.compile("dataset=people-"))
