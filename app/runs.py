@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from pc_workbench.views import curves
 from pc_workbench.views.curves import Past, Story
 from pccore.errors import PCError, PropertyError, RunError
 from pccore.graph import Circuit
-from pccore.learn import Look, RunConfig, RunDirectory, check_trainable
+from pccore.learn import Look, RunConfig, RunDirectory, Status, check_trainable
 from pccore.learn.directory import LOOK, METRICS
 
 _TAILS, _LOOKS = "pcw_tails", "pcw_looks"
@@ -106,6 +107,12 @@ def trained_title(config: RunConfig, circuit: Circuit) -> str:
     """The title of a trained model: trained twice is not said twice."""
     base = str(circuit.meta.get("title") or config.model).partition(", trained")[0]
     return f"{base}, trained on {datastore.title(config.data)}"
+
+
+def finished(directory: RunDirectory) -> None:
+    """Note of a run that came from elsewhere that nobody is at work on it."""
+    epochs = directory.scores().epoch or 0
+    directory.write_status(Status("stopped", time.time(), epoch=epochs, epochs=epochs))
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from pc_workbench import datastore, errors, session, state, store
+from pc_workbench import datastore, errors, session, sharing, state, store
+from pc_workbench.screens import share_panel
 from pccore.errors import PCError
 
 SIDEBAR = 220  # pixels
@@ -23,6 +24,8 @@ def run(page: Callable[[], None]) -> None:
     if ignored:
         names = ", ".join(sorted(ignored))[:80]
         st.toast(f"Ignored in the link: {errors.plain(names)}", duration="long")
+    with errors.boundary():
+        sharing.open_inline()
     with errors.boundary():
         if not state.get().model:
             state.update(model=store.default_model())
@@ -96,6 +99,8 @@ def _current() -> None:
         st.badge("untrained", color="orange", help="Its parameters are random. Train fits them.")
     st.caption("Dataset")
     st.markdown(errors.plain(datastore.title(now.dataset)))
+    if now.model:
+        share_panel.show()
 
 
 @st.fragment(run_every=HEARTBEAT)

@@ -55,7 +55,8 @@ class AppState:
     Learn. presenting: larger type. aspect: of Inspect; layer: number of the selected layer of the
     compiled circuit, "" for none; batch: rows that its costs are for; latent: name of the group
     whose hidden variable is looked at. lab: what is open below the picture on Complete; rivals:
-    models beside the current one; muted: ids of components.
+    models beside the current one; muted: ids of components. circuit: a small circuit itself, which
+    becomes the model as soon as the link is opened.
     """
 
     model: str = _field("", codec.text(_IDENTIFIER, 80))
@@ -93,6 +94,7 @@ class AppState:
     batch: int = _field(100, codec.whole(1, 10**6))
     lab: str = _field("", codec.choice("", "side", "components", "batch"))
     rivals: tuple[str, ...] = _field((), codec.items(_IDENTIFIER, 4))
+    circuit: str = _field("", codec.text(r"[A-Za-z0-9_\-]*", 6_000))
     muted: tuple[str, ...] = _field((), codec.items(r"[0-9]{1,7}\.[0-9]{1,7}\.[0-9]{1,9}", 64))
 
 
@@ -151,6 +153,17 @@ def update(**changes: Any) -> AppState:
         st.session_state[_KEY] = state
         _write(state)
     return state
+
+
+def follow(link: Mapping[str, str]) -> None:
+    """Take over what somebody passed on; what pointed into the last model or data is dropped."""
+    said, _ = decode(link)
+    if "model" in link:
+        choose_model(said.model)
+    if "dataset" in link:
+        choose_dataset(said.dataset)
+    mine = {"run", "classes", "beside"}
+    update(**{name: getattr(said, name) for name in link if name in _codecs().keys() - mine})
 
 
 def earlier_models() -> tuple[str, ...]:

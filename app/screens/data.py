@@ -31,6 +31,7 @@ _FIND, _EDITOR, _BASE = "pcw_data_find", "pcw_data_editor", "pcw_data_base"
 _SPLIT, _SHARES, _SEED, _NAME = (f"pcw_data_{word}" for word in ("split", "shares", "seed", "name"))
 _SAVED, _ROWS, _TAB = "pcw_data_saved", "pcw_data_rows", "pcw_data_tab"
 _KEEP, _SHUFFLE, _IN_ORDER = "As it is", "Shuffled", "In order"
+_OPEN = "pcw_data_save"
 _HEIGHT = 420  # pixels of a table
 
 
@@ -63,9 +64,7 @@ def _choice() -> None:
         names,
         format_func=datastore.title,
         label_visibility="collapsed",
-        **state.bind(
-            "dataset", among=names, then=lambda: state.choose_dataset(state.get().dataset)
-        ),
+        **state.bind("dataset", among=names, then=_chosen),
     )
 
 
@@ -86,7 +85,10 @@ def _facts(dataset: Dataset) -> None:
     line = st.container(horizontal=True, vertical_alignment="center", gap="small")
     line.markdown(" · ".join(parts), width="stretch")
     with line:
-        pages = ["build", "train", *(["complete"] if dataset.image is not None else [])]
+        if st.button("Build a model for it", type="tertiary"):
+            state.update(building="generate")
+            navigate.go("build")
+        pages = ["train", *(["complete"] if dataset.image is not None else [])]
         navigate.links(*pages, label="Use on {}")
 
 
@@ -306,7 +308,8 @@ def _code(wanted: Changes) -> tuple[str, str]:
 
 def _save(dataset: Dataset, wanted: Changes) -> None:
     changed = not wanted.empty or _split_kind() != _KEEP
-    with st.popover("Save", width="stretch", type="primary" if changed else "secondary"):
+    kind = "primary" if changed else "secondary"
+    with st.popover("Save", key=_OPEN, width="stretch", type=kind, on_change="rerun"):
         for line in tables.change_lines(wanted)[:12]:
             st.caption(errors.plain(line))
         if _split_kind() != _KEEP:
@@ -327,6 +330,7 @@ def _keep(dataset: Dataset, wanted: Changes) -> None:
         st.session_state[_SAVED] = ("", errors.sentence(error))
         return
     st.session_state[_SPLIT] = _KEEP
+    st.session_state[_OPEN] = False
     st.session_state[_SAVED] = (datastore.title(one), "")
     state.choose_dataset(one)
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import streamlit as st
 
-from pc_workbench import controls, datastore, errors, navigate, state, store
+from pc_workbench import controls, datastore, errors, navigate, sharing, state, store
 from pc_workbench.views import commands, sizes, uploads
+from pccore.bundle import SUFFIX
 from pccore.datasets import DatasetInfo
 from pccore.errors import PCError
 from pccore.files import Companion, SampleModel, describe, load_together
@@ -173,12 +174,13 @@ def _dataset_card(info: DatasetInfo) -> None:
 
 def _upload() -> None:
     st.markdown(
-        "A model of this workbench or of another program. Drop the files of one model together: "
-        "a PSDD or SDD with its vtree, a d-DNNF with its formula."
+        "A model of this workbench or of another program, or a `.pcbundle` that somebody shared. "
+        "Drop the files of one model together: a PSDD or SDD with its vtree, a d-DNNF with its "
+        "formula."
     )
     st.file_uploader(
         "Model files",
-        type=uploads.endings(),
+        type=[*uploads.endings(), "pcbundle"],
         accept_multiple_files=True,
         key=_UPLOAD,
         on_change=_uploaded,
@@ -189,10 +191,12 @@ def _upload() -> None:
         st.error(refused)
     elif title:
         st.success(f"**{errors.plain(title)}** is the current model.")
-        navigate.links("inspect", "train")
+        navigate.links("inspect", "query", "train")
         files = st.session_state.get(_UPLOAD)
         if files:
-            controls.show_code(*commands.open_file(uploads.model_name([f.name for f in files])))
+            name = uploads.model_name([f.name for f in files])
+            bundle = name.lower().endswith(SUFFIX)
+            controls.show_code(*(commands.unpack(name) if bundle else commands.open_file(name)))
     with st.expander("Formats that are read"):
         st.dataframe(uploads.rows(), hide_index=True, width="stretch")
 
@@ -204,6 +208,10 @@ def _uploaded() -> None:
     if not files:
         return
     try:
+        if len(files) == 1 and files[0].name.lower().endswith(SUFFIX):
+            title = sharing.unpack(files[0].getvalue(), files[0].name)
+            st.session_state[_REFUSED] = ("", title)
+            return
         circuit = load_together([Companion(file.name, file.getvalue()) for file in files])
         if not circuit.meta.get("title"):
             name = uploads.model_name([file.name for file in files])

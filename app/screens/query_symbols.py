@@ -136,7 +136,8 @@ def polynomial(subject: Subject) -> None:
 
 def take(observed: Mapping[str, float]) -> None:
     """Make a state the hard evidence."""
-    given = query_evidence.Given(dict(observed), {}, ())
+    circuit = store.get_circuit(state.get().model)
+    given = query_evidence.Given.of(circuit, observed)
     fields = query_evidence.write(given)
     try:
         state.update(evidence=fields["evidence"], soft=())

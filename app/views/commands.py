@@ -62,6 +62,33 @@ def prepare(
     return python, shlex.join(words)
 
 
+def pack(name: str, model: str, dataset: str, evidence: str) -> Code:
+    """(Python, command) that write a bundle. dataset: "" to leave it out."""
+    data = f", dataset=datasets.load({dataset!r})" if dataset else ""
+    state = f", state={{'evidence': {evidence!r}}}" if evidence else ""
+    python = (
+        f"{'from pccore import datasets' + chr(10) if dataset else ''}"
+        "from pccore.bundle import Bundle, write_bundle\n"
+        "from pccore.files import load_model\n\n"
+        f"circuit = load_model({model!r})\n"
+        f"write_bundle(Bundle(circuit=circuit{data}{state}), {name!r})\n"
+    )
+    words = ["pccore", "bundle", "pack", name, "--model", model]
+    words += [*(["--data", dataset] if dataset else [])]
+    words += [*(["--evidence", evidence] if evidence else [])]
+    return python, shlex.join(words)
+
+
+def unpack(name: str) -> Code:
+    """(Python, command) that read a bundle."""
+    python = (
+        "from pccore.bundle import read_bundle\n\n"
+        f"found = read_bundle({name!r})\n"
+        "print(found.title, found.circuit, found.state)\n"
+    )
+    return python, shlex.join(["pccore", "bundle", "unpack", name, "opened"])
+
+
 def _line(words: Sequence[str]) -> str:
     """Words as a line of CSV."""
     stream = io.StringIO()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from pc_workbench.views.query_evidence import Given
+from pc_workbench.views.query_evidence import Given, observed_text
 
 
 def asking(model: str, given: Given, seed: int) -> tuple[str, str]:
@@ -30,7 +30,7 @@ def asking(model: str, given: Given, seed: int) -> tuple[str, str]:
     )
     words = ["pccore", "query", model]
     if observed:
-        words += ["--evidence", ",".join(f"{name}={value}" for name, value in observed.items())]
+        words += ["--evidence", observed_text(given)]
     if given.soft:
         soft = (f"{n}={' '.join(f'{v:g}' for v in values)}" for n, values in given.soft.items())
         words += ["--soft", ",".join(soft)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import torch
 
 from pc_workbench.views import labels
 from pccore.errors import PCError
-from pccore.evidence import evidence_rows, parse_evidence
+from pccore.evidence import evidence_rows, parse_evidence, state_names, state_text
 from pccore.graph import Circuit, LeafGroup, Unit
 from pccore.queries import Posterior, UnitValues, hidden_posterior
 from pccore.transform.soft_text import parse_likelihoods
@@ -41,12 +41,19 @@ class Latent:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """All evidence on a circuit. dropped: what of the link does not fit the circuit, in words."""
+    """All evidence on a circuit. dropped: what of the link does not fit the circuit, in words.
+    names: the observed states by their names, of the variables whose states have any."""
 
     observed: Mapping[str, float]
     soft: Mapping[str, tuple[float, ...]]
     latents: tuple[Latent, ...]
     dropped: tuple[str, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @classmethod
+    def of(cls, circuit: Circuit, observed: Mapping[str, float]) -> Given:
+        """Values of variables and nothing else."""
+        return cls(dict(observed), {}, (), names=_names(circuit, observed))
 
     @property
     def hidden(self) -> dict[str, int]:
@@ -60,7 +67,10 @@ class Given:
 
     def text(self) -> str:
         """`X1 = 1, X2 ~ 0.2 0.8, Y = C1`: what stands behind P( and S(; "" if nothing."""
-        parts = [f"{name} = {labels.number(value)}" for name, value in self.observed.items()]
+        parts = [
+            f"{name} = {self.names.get(name) or labels.number(value)}"
+            for name, value in self.observed.items()
+        ]
         parts += [
             f"{name} ~ {' '.join(labels.number(v) for v in values)}"
             for name, values in self.soft.items()
@@ -95,7 +105,16 @@ def read(evidence: str, soft: Pairs, hidden: Pairs, circuit: Circuit) -> Given:
             latents.append(_latent(unit, text, circuit))
         except PCError as error:
             dropped.append(str(error))
-    return Given(observed, softly, tuple(latents), tuple(dropped))
+    names = _names(circuit, observed)
+    return Given(observed, softly, tuple(latents), tuple(dropped), names)
+
+
+def _names(circuit: Circuit, observed: Mapping[str, float]) -> dict[str, str]:
+    return {
+        name: state_text(circuit, name, value)
+        for name, value in observed.items()
+        if state_names(circuit, name)
+    }
 
 
 def _latent(unit: str, text: str, circuit: Circuit) -> Latent:
@@ -108,7 +127,7 @@ def _latent(unit: str, text: str, circuit: Circuit) -> Latent:
 
 def write(given: Given) -> dict[str, Any]:
     """The fields of the state that say this evidence."""
-    observed = ",".join(f"{name}={_number(value)}" for name, value in given.observed.items())
+    observed = observed_text(given)
     soft = tuple(
         (name, " ".join(_number(v) for v in values)) for name, values in given.soft.items()
     )
@@ -117,6 +136,14 @@ def write(given: Given) -> dict[str, Any]:
         for one in given.latents
     )
     return {"evidence": observed, "soft": soft, "hidden": hidden}
+
+
+def observed_text(given: Given) -> str:
+    """The observed values as `pccore query --evidence` takes them."""
+    return ",".join(
+        f"{name}={given.names.get(name) or _number(value)}"
+        for name, value in given.observed.items()
+    )
 
 
 def _number(value: float) -> str:
@@ -156,7 +183,7 @@ def clicked(
     latents = tuple(
         replace(one, child=_whole(observed.get(f"h:{one.unit}"))) for one in before.latents
     )
-    given = Given(values, softly, latents)
+    given = Given(values, softly, latents, names=_names(circuit, values))
     chosen_children(circuit, given.hidden)
     return given
 
@@ -240,7 +267,8 @@ def _row(
     table = None if posterior is None else posterior.probabilities[v]
     if states is not None and states <= MOST_STATES:
         order = shown_order(states)
-        row["states"] = [str(c) for c in order]
+        words = state_names(circuit, name) or ("",) * states
+        row["states"] = [words[c] or str(c) for c in order]
         row["values"] = order
         row["softens"] = states <= 12
         row["chances"] = _listed(table, order)
@@ -325,7 +353,9 @@ def curve(
     if not math.isnan(seen):
         low, high = min(low, seen), max(high, seen)
     grid = torch.linspace(low, high, POINTS, dtype=torch.float64)
-    total = torch.zeros(POINTS, dtype=torch.float64)
+    if values.circuit.domain(variable).kind == "count":  # a count has no density between two
+        grid = grid.clamp_min(0).round().unique()
+    total = torch.zeros(len(grid), dtype=torch.float64)
     for group, _, params, flow in parts:
         density = torch.exp(group.family.log_prob(grid[:, None], params[None]))
         total += density @ torch.from_numpy(flow)

@@ -166,7 +166,8 @@ def _loaded(options: argparse.Namespace, name: str) -> Dataset:
     }
     dataset = load(name, types=types, orders=orders)
     if options.guess:
-        further = {n: t for n, t in suggested_types(dataset).items() if n not in types}
+        suggested = suggested_types(dataset)
+        further: dict[str, ColumnType] = {n: suggested[n] for n in suggested if n not in types}
         dataset = retype(dataset, further) if further else dataset
     return dataset
 

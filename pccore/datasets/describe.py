@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pccore.datasets.base import SPLITS, Dataset, Split
 from pccore.datasets.types import ColumnType, VariableType, types_of
+from pccore.errors import DataError
 from pccore.leaves.base import Support
 
 #: States that have a bar each, and bars of a variable with more values.
@@ -86,7 +87,9 @@ def describe(
     place = {name: column for column, name in enumerate(dataset.variables)}
     found: list[VariableSummary] = []
     for name in names:
-        column = place.get(name, -1)
+        if name not in place:
+            raise DataError(f"there is no variable {name[:80]!r}", where=dataset.name)
+        column = place[name]
         values = np.concatenate([dataset.split(split)[:, column] for split in splits])
         words = dataset.categories.get(name, ())
         found.append(_summary(name, types[name], dataset.supports[column], words, values))

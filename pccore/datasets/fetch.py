@@ -346,11 +346,12 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
 def _faces(paths: Sequence[Path]) -> dict[str, NDArray[Any]]:
     """The faces of a MATLAB file: `faces` [4096, N], a picture a column, its columns in a row."""
     from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
 
     try:
         found: Any = loadmat(str(paths[0]), variable_names=["faces"])["faces"]
         faces = np.asarray(found).T.reshape(-1, 64, 64).transpose(0, 2, 1).astype(np.uint8)
-    except (OSError, ValueError, TypeError, KeyError, NotImplementedError) as error:
+    except (MatReadError, OSError, ValueError, TypeError, KeyError, NotImplementedError) as error:
         raise DataError("this is no file of faces", where=paths[0].name) from error
     return {"x": np.ascontiguousarray(faces), "y": np.arange(len(faces)) // 10}
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,16 +29,6 @@ COLUMN_TYPES: tuple[ColumnType, ...] = get_args(ColumnType)
 _WORDS = frozenset({"binary", "categorical", "ordered", "label"})
 
 
-def type_of(dataset: Dataset, variable: str) -> VariableType:
-    """The type of a variable. Raises DataError where there is none of this name."""
-    support = dataset.supports[_place(dataset, variable)]
-    if support.kind != "finite":
-        return support.kind
-    if variable in dataset.ordered:
-        return "ordered"
-    return "binary" if support.states == 2 else "categorical"
-
-
 def types_of(dataset: Dataset) -> dict[str, VariableType]:
     """The type of each variable, in their order."""
     ordered = frozenset(dataset.ordered)
@@ -54,9 +44,10 @@ def types_of(dataset: Dataset) -> dict[str, VariableType]:
 
 def parse_type(text: str, name: str) -> ColumnType:
     """One of COLUMN_TYPES. Raises DataError that lists them."""
-    if text not in COLUMN_TYPES:
-        raise DataError(f"{text!r} is no type, known are: {', '.join(COLUMN_TYPES)}", where=name)
-    return cast("ColumnType", text)
+    for known in COLUMN_TYPES:
+        if known == text:
+            return known
+    raise DataError(f"{text!r} is no type, known are: {', '.join(COLUMN_TYPES)}", where=name)
 
 
 def reading_of(types: Mapping[str, ColumnType]) -> Reading:

@@ -53,7 +53,8 @@ class Row {
 
   buildChips() {
     const bars = this.row.states.length > CHIPS;
-    const box = el("div", { class: bars ? "states bars" : "states" });
+    const named = !bars && !this.row.latent && this.row.states.some((state) => state.length > 2);
+    const box = el("div", { class: bars ? "states bars" : named ? "states named" : "states" });
     this.row.states.forEach((state, i) => {
       const value = this.row.values[i];
       const chip = el("button", { type: "button", class: "chip", tabindex: -1, disabled: value === null });
