@@ -20,7 +20,7 @@ from pccore.queries import log_probability, marginals, posterior_of, sample
 from pccore.transform import hidden_groups, hidden_names, with_states
 
 #: Blanks with alternatives to press, alternatives of each, sampled completions.
-MOST_BLANKS, ALTERNATIVES, SAMPLES = 4, 8, 5
+MOST_BLANKS, ALTERNATIVES, SAMPLES = 4, 6, 4
 #: Words that an example leaves out.
 LEFT_OUT = 2
 _TYPED, _REFUSED, _BEGUN = "pcw_sentence", "pcw_sentence_refused", "pcw_sentence_begun"
@@ -99,7 +99,7 @@ def _body(model: str, circuit: Circuit, dataset: Dataset, words: Vocabulary) -> 
         text = _current(model, circuit, dataset, words)
         _typing(text)
         found = _answers(text.key, state.get().seed, text)
-        left, right = st.columns([5, 6], gap="large")
+        left, right = st.columns([6, 5], gap="medium")
         with left:
             _blanks(text, found)
         with right:
@@ -187,8 +187,8 @@ def _blanks(text: Text, found: Answers) -> None:
         st.caption("No word is missing: put ___ in the place of one.")
         return
     for blank in missing[:MOST_BLANKS]:
-        st.caption(errors.plain(text.circuit.variables[blank.place]))
-        with st.container(horizontal=True, gap="xsmall"):
+        with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
+            st.caption(errors.plain(text.circuit.variables[blank.place]), width="content")
             for word, chance in blank.ranked:
                 st.button(
                     f"{errors.plain(text.words.words[word])} :gray[{sentences.percent(chance)}]",
@@ -295,7 +295,8 @@ def _states(text: Text) -> None:
     meanings = strip.meanings(text.circuit, groups, text.words)
     states = None if path is None else path.states[: len(heads)]
     posterior = found.posterior[: len(heads)]
-    figure = strip.figure(posterior, heads, meanings, states)
+    dark = st.context.theme.type == "dark"
+    figure = strip.figure(posterior, heads, meanings, states, dark=dark)
     st.plotly_chart(figure, width="stretch", key="pcw_states", config={"displayModeBar": False})
     rows = strip.rows(posterior, heads, states)
     st.download_button(
