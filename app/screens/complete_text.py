@@ -79,15 +79,6 @@ def show(model: str, circuit: Circuit) -> bool:
     if not state.get().evidence and st.session_state.get(_BEGUN) != model:
         _example(circuit, dataset, words)
     st.session_state[_BEGUN] = model
-    heading, another, code = st.columns([3, 1, 1], vertical_alignment="center")
-    heading.title("Complete")
-    another.button(
-        "Another sentence", on_click=_next, args=(circuit, dataset, words), width="stretch",
-        help="A test sentence with some of its words left out",
-    )  # fmt: skip
-    text = _current(model, circuit, dataset, words)
-    with code:
-        controls.show_code(*sentences.code(store.model_reference(model), text.row, circuit))
     _body(model, circuit, dataset, words)
     return True
 
@@ -95,8 +86,16 @@ def show(model: str, circuit: Circuit) -> bool:
 @st.fragment
 def _body(model: str, circuit: Circuit, dataset: Dataset, words: Vocabulary) -> None:
     """Everything that a word changes."""
+    heading, another, code = st.columns([3, 1, 1], vertical_alignment="center")
+    heading.title("Complete")
+    another.button(
+        "Another sentence", on_click=_next, args=(circuit, dataset, words), width="stretch",
+        help="A test sentence with some of its words left out",
+    )  # fmt: skip
     with errors.boundary():
         text = _current(model, circuit, dataset, words)
+        with code:
+            controls.show_code(*sentences.code(store.model_reference(model), text.row, circuit))
         _typing(text)
         found = _answers(text.key, state.get().seed, text)
         left, right = st.columns([6, 5], gap="medium")
@@ -117,7 +116,9 @@ def _current(model: str, circuit: Circuit, dataset: Dataset, words: Vocabulary) 
 
 
 def _typing(text: Text) -> None:
-    st.session_state[_TYPED] = sentences.text(text.row, text.words)
+    refused = st.session_state.pop(_REFUSED, "")
+    if not refused:  # what was refused stays, to be put right
+        st.session_state[_TYPED] = sentences.text(text.row, text.words)
     st.text_input(
         "Sentence",
         key=_TYPED,
@@ -127,7 +128,6 @@ def _typing(text: Text) -> None:
         placeholder="the ___ near the river eats the ___ .",
         help="___ or ? is a blank. Without a full stop at the end what follows is open as well.",
     )
-    refused = st.session_state.pop(_REFUSED, "")
     if refused:
         st.warning(refused)
 
