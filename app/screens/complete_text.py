@@ -20,7 +20,7 @@ from pccore.queries import log_probability, marginals, posterior_of, sample
 from pccore.transform import hidden_groups, hidden_names, with_states
 
 #: Blanks with alternatives to press, alternatives of each, sampled completions.
-MOST_BLANKS, ALTERNATIVES, SAMPLES = 4, 8, 5
+MOST_BLANKS, ALTERNATIVES, SAMPLES = 4, 6, 4
 #: Words that an example leaves out.
 LEFT_OUT = 2
 _TYPED, _REFUSED, _BEGUN = "pcw_sentence", "pcw_sentence_refused", "pcw_sentence_begun"
@@ -79,15 +79,6 @@ def show(model: str, circuit: Circuit) -> bool:
     if not state.get().evidence and st.session_state.get(_BEGUN) != model:
         _example(circuit, dataset, words)
     st.session_state[_BEGUN] = model
-    heading, another, code = st.columns([3, 1, 1], vertical_alignment="center")
-    heading.title("Complete")
-    another.button(
-        "Another sentence", on_click=_next, args=(circuit, dataset, words), width="stretch",
-        help="A test sentence with some of its words left out",
-    )  # fmt: skip
-    text = _current(model, circuit, dataset, words)
-    with code:
-        controls.show_code(*sentences.code(store.model_reference(model), text.row, circuit))
     _body(model, circuit, dataset, words)
     return True
 
@@ -95,11 +86,19 @@ def show(model: str, circuit: Circuit) -> bool:
 @st.fragment
 def _body(model: str, circuit: Circuit, dataset: Dataset, words: Vocabulary) -> None:
     """Everything that a word changes."""
+    heading, another, code = st.columns([3, 1, 1], vertical_alignment="center")
+    heading.title("Complete")
+    another.button(
+        "Another sentence", on_click=_next, args=(circuit, dataset, words), width="stretch",
+        help="A test sentence with some of its words left out",
+    )  # fmt: skip
     with errors.boundary():
         text = _current(model, circuit, dataset, words)
+        with code:
+            controls.show_code(*sentences.code(store.model_reference(model), text.row, circuit))
         _typing(text)
         found = _answers(text.key, state.get().seed, text)
-        left, right = st.columns([5, 6], gap="large")
+        left, right = st.columns([6, 5], gap="medium")
         with left:
             _blanks(text, found)
         with right:
@@ -117,7 +116,9 @@ def _current(model: str, circuit: Circuit, dataset: Dataset, words: Vocabulary) 
 
 
 def _typing(text: Text) -> None:
-    st.session_state[_TYPED] = sentences.text(text.row, text.words)
+    refused = st.session_state.pop(_REFUSED, "")
+    if not refused:  # what was refused stays, to be put right
+        st.session_state[_TYPED] = sentences.text(text.row, text.words)
     st.text_input(
         "Sentence",
         key=_TYPED,
@@ -127,7 +128,6 @@ def _typing(text: Text) -> None:
         placeholder="the ___ near the river eats the ___ .",
         help="___ or ? is a blank. Without a full stop at the end what follows is open as well.",
     )
-    refused = st.session_state.pop(_REFUSED, "")
     if refused:
         st.warning(refused)
 
@@ -187,8 +187,8 @@ def _blanks(text: Text, found: Answers) -> None:
         st.caption("No word is missing: put ___ in the place of one.")
         return
     for blank in missing[:MOST_BLANKS]:
-        st.caption(errors.plain(text.circuit.variables[blank.place]))
-        with st.container(horizontal=True, gap="xsmall"):
+        with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
+            st.caption(errors.plain(text.circuit.variables[blank.place]), width="content")
             for word, chance in blank.ranked:
                 st.button(
                     f"{errors.plain(text.words.words[word])} :gray[{sentences.percent(chance)}]",
@@ -295,7 +295,8 @@ def _states(text: Text) -> None:
     meanings = strip.meanings(text.circuit, groups, text.words)
     states = None if path is None else path.states[: len(heads)]
     posterior = found.posterior[: len(heads)]
-    figure = strip.figure(posterior, heads, meanings, states)
+    dark = st.context.theme.type == "dark"
+    figure = strip.figure(posterior, heads, meanings, states, dark=dark)
     st.plotly_chart(figure, width="stretch", key="pcw_states", config={"displayModeBar": False})
     rows = strip.rows(posterior, heads, states)
     st.download_button(

@@ -223,7 +223,7 @@ def inside(scope: Scope, grid: ImageShape) -> np.ndarray:
     """bool [H, W]: the pixels of a scope."""
     flat = np.zeros(grid.size, dtype=bool)
     flat[list(scope)] = True
-    return flat.reshape(grid.height, grid.width, grid.channels).any(2)
+    return np.any(flat.reshape(grid.height, grid.width, grid.channels), axis=2)
 
 
 def is_patch(region: np.ndarray) -> bool:

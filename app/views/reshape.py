@@ -135,7 +135,7 @@ def code(
         )
         words = ["pccore", "grow", model, "--share", f"{wanted['share']:g}"]
         words += ["--noise", f"{wanted['noise']:g}", "--seed", str(wanted["seed"])]
-        words += ["--groups", ",".join(groups)] if groups else []
+        words += ["--groups", ";".join(groups)] if groups else []
     words += ["--data", f"{data}:train", "--limit", str(ROWS), "-o", target]
     python = f"{head}{step}save_model(changed, {target!r})\n\n{train[0]}"
     return python, f"{shlex.join(words)}\n{train[1]}"

@@ -32,8 +32,8 @@ class Sectors:
         """One sentence about all of them."""
         return (
             f"{self.count:,} sectors of {self.size} weights: one network makes each from an "
-            f"embedding of {self.embedding} numbers. s5 stands beside the sums whose weights are "
-            "sector 5; its colour only repeats the number."
+            f"embedding of {self.embedding} numbers. Beside sums whose weights are sector 5 stands "
+            "s5 (zoom in, open a group, or point at it); the colour only repeats the number."
         )
 
 

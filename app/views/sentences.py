@@ -17,6 +17,8 @@ from pccore.graph import Circuit
 
 #: What stands for a word that is not known, when shown and when typed.
 BLANK = "___"
+#: What is less probable is no alternative.
+LEAST = 0.001
 #: Share of the rows that end in a word for it to be what fills up short rows.
 FILLING = 0.9
 
@@ -124,7 +126,8 @@ def blanks(row: np.ndarray, tables: Sequence[np.ndarray], most: int = 8) -> list
     for place in np.flatnonzero(np.isnan(row)).tolist():
         chances = tables[place]
         order = np.argsort(-chances, kind="stable")[:most]
-        found.append(Blank(place, tuple((int(c), float(chances[c])) for c in order)))
+        ranked = [(int(c), float(chances[c])) for c in order if chances[c] >= LEAST]
+        found.append(Blank(place, tuple(ranked)))
     return found
 
 
@@ -139,13 +142,7 @@ def evidence(row: np.ndarray, variables: Sequence[str]) -> str:
 
 def percent(chance: float) -> str:
     """A probability in a few characters."""
-    return (
-        "<0.1 %"
-        if chance < 0.001
-        else f"{100 * chance:.1f} %"
-        if chance < 0.1
-        else (f"{100 * chance:.0f} %")
-    )
+    return f"{100 * chance:.{1 if chance < 0.1 else 0}f} %"
 
 
 def nats(value: float) -> str:

@@ -39,6 +39,8 @@ def figure(
     columns: Sequence[str],
     states: Sequence[str],
     path: np.ndarray | None = None,
+    *,
+    dark: bool = False,
 ) -> go.Figure:
     """posterior: P(state | words) at each place, [L, K]. path: the states that are framed, [L].
 
@@ -67,6 +69,7 @@ def figure(
             y=[y for _, y in seen],
             text=[f"{z[y, x]:.2f}" for x, y in seen],
             mode="text",
+            textfont={"color": "#f2f4f8" if dark else "#1c2430"},
             hoverinfo="skip",
             showlegend=False,
         )

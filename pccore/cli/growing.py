@@ -12,6 +12,7 @@ from pccore.cli.models import sizes
 from pccore.cli.output import emit, pairs, table
 from pccore.cli.support import check_target, compiled, device_of, required, rows_for
 from pccore.files import load_model, save_model
+from pccore.graph import Circuit
 from pccore.queries import expected_flows, log_likelihood
 from pccore.transform import grow as grow_circuit
 
@@ -31,7 +32,7 @@ def grow(options: argparse.Namespace) -> int:
         units = expected_flows(program, rows).units
         payload["data"] = {"rows": len(rows), "before": float(log_likelihood(program, rows).mean())}
         lines.append(f"flows of {where}, {len(rows)} rows")
-    names = None if options.groups is None else [n.strip() for n in options.groups.split(",")]
+    names = None if options.groups is None else _names(circuit, options.groups)
     grown = grow_circuit(circuit, names, options.share, units, options.noise, options.seed)
     if rows is not None:
         payload["data"]["after"] = float(log_likelihood(compiled(grown, options), rows).mean())
@@ -54,3 +55,10 @@ def grow(options: argparse.Namespace) -> int:
     lines += table(("", "before", "after"), [(k, before[k], after[k]) for k in before])
     emit(options, payload, [*lines, f"wrote {options.output}"])
     return 0
+
+
+def _names(circuit: Circuit, text: str) -> list[str]:
+    """Names of groups, which may have commas: one name, or several with ; or , between."""
+    if any(group.name == text for group in circuit.groups):
+        return [text]
+    return [name.strip() for name in text.split(";" if ";" in text else ",")]

@@ -155,7 +155,9 @@ def _grow(commands: argparse._SubParsersAction[Parser]) -> None:  # pyright: ign
     parser = command(commands, "grow", "growing:grow", "split units in two, for more training")
     parser.add_argument("model", metavar="MODEL")
     parser.add_argument(
-        "--groups", metavar="NAME,...", help="these, with what is bound to them (default: all)"
+        "--groups",
+        metavar="NAME;...",
+        help="these, with what is bound to them; a comma will do where no name has one (all)",
     )
     parser.add_argument(
         "--share",

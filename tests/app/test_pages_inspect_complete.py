@@ -226,7 +226,7 @@ def test_a_large_model_opens_collapsed():
 def test_complete_asks_for_a_model_of_pictures():
     model = store.put_model(circuit(bernoulli("A", 0.5) * bernoulli("B", 0.5)))
     at = show(complete_page, model=model)
-    assert "are no pixels" in at.info[0].value
+    assert "neither pixels nor words" in at.info[0].value
 
 
 def test_nothing_hidden_invites_to_paint():
