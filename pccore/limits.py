@@ -54,7 +54,7 @@ class Limits:
     max_line: int = 8 * 2**20
     #: lines of a circuit in text, and nodes, edges and numbers of leaves, together, of what it
     #: describes, also after smoothing or compiling it
-    max_text_size: int = 10_000_000
+    max_text_size: int = 4_000_000
     #: bytes of a table as text
     max_table_bytes: int = 2**29
     max_table_cells: int = 2**27

@@ -7,10 +7,11 @@ import hashlib
 import streamlit as st
 
 from pc_workbench import errors
-from pc_workbench.views.own_picture import LARGEST_FILE, OwnPicture, read_picture
+from pc_workbench.views.own_picture import OwnPicture, read_picture
 from pccore.datasets import ImageShape
 from pccore.errors import PCError
 from pccore.graph import Circuit
+from pccore.limits import current_limits
 
 _FILE = "pcw_own_file"  # the bytes that were uploaded
 _WIDGET, _INVERT = "pcw_own_upload", "pcw_own_invert"
@@ -45,7 +46,7 @@ def choose() -> None:
         type=["png", "jpg", "jpeg", "bmp", "gif", "webp"],
         key=_WIDGET,
         on_change=_uploaded,
-        max_upload_size=LARGEST_FILE // 10**6,
+        max_upload_size=max(1, current_limits().max_picture_bytes // 2**20),
         help="Cropped in the middle, resized, and made grey or RGB as the model needs it. "
         "It stays in this session.",
     )

@@ -29,6 +29,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from pc_workbench.views.lesson_goals import GOALS, Goal
@@ -37,6 +38,10 @@ from pccore.errors import FileError
 _HEAD = re.compile(r"\A\+\+\+\n(.*?)^\+\+\+\n", re.DOTALL | re.MULTILINE)
 _STEP = re.compile(r"^## +(.+)$", re.MULTILINE)
 _BLOCK = re.compile(r"^```(step|task|table)\n(.*?)^```\n?", re.DOTALL | re.MULTILINE)
+#: Types that a block's values have, by the word in the annotation.
+_TYPES: Mapping[str, type | tuple[type, ...]] = MappingProxyType(
+    {"str": str, "int": int, "float": (int, float), "bool": bool, "tuple": tuple}
+)
 #: What stands beside the units of the drawing.
 SHOWN = ("values", "derivatives", "flows", "largest", "scopes", "nothing")
 #: Ways to act on the circuit; `weights:NAME` needs the name of a sum.
@@ -195,8 +200,16 @@ def _made(cls: Any, facts: Mapping[str, Any], name: str, line: int) -> Any:
     unknown = set(facts) - known
     if unknown:
         raise FileError(f"the key {min(unknown)!r} is not known here", where=f"{name}:{line}")
+    given = {key: _frozen(value) for key, value in facts.items()}
+    for field in dataclasses.fields(cls):
+        kind = _TYPES.get(str(field.type).partition("[")[0], object)
+        if field.name in given and not isinstance(given[field.name], kind):
+            raise FileError(
+                f"{field.name} must be {field.type}, not {given[field.name]!r:.60}",
+                where=f"{name}:{line}",
+            )
     try:
-        return cls(**{key: _frozen(value) for key, value in facts.items()})
+        return cls(**given)
     except TypeError as error:
         raise FileError(f"a key is missing: {error}", where=f"{name}:{line}") from None
 

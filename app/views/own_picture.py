@@ -10,9 +10,8 @@ from PIL import Image, ImageOps
 
 from pccore.datasets import ImageShape
 from pccore.errors import DataError
+from pccore.limits import current_limits
 
-LARGEST_FILE = 10_000_000  # bytes
-LARGEST_SIDE = 8192  # pixels
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "PPM")
 
 
@@ -39,12 +38,20 @@ def read_picture(
 
     Raises DataError for a file that is too large or no picture.
     """
-    if len(content) > LARGEST_FILE:
-        raise DataError(f"the file has more than {LARGEST_FILE // 10**6} MB")
+    limits = current_limits()
+    if len(content) > limits.max_picture_bytes:
+        raise DataError(
+            f"the file has {len(content)} bytes, more than the {limits.max_picture_bytes} allowed",
+            hint=limits.way_out("max_picture_bytes"),
+        )
     try:
         with Image.open(io.BytesIO(content), formats=_FORMATS) as file:
-            if max(file.size) > LARGEST_SIDE:
-                raise DataError(f"{file.size[0]}×{file.size[1]} pixels are too many")
+            name = "max_side" if max(file.size) > limits.max_side else "max_pixels"
+            if name == "max_side" or file.size[0] * file.size[1] > limits.max_pixels:
+                raise DataError(
+                    f"{file.size[0]}×{file.size[1]} pixels are too many",
+                    hint=limits.way_out(name),
+                )
             steps = [f"{file.size[0]}×{file.size[1]} {file.mode}"]
             picture = _upright(file, steps)
     except DataError:
@@ -81,7 +88,9 @@ def _on_white(picture: Image.Image, steps: list[str]) -> Image.Image:
         return picture
     steps.append("laid on white")
     above = picture.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), above).convert("RGB")
+    white = Image.new("RGB", picture.size, "white")
+    white.paste(above, mask=above.getchannel("A"))
+    return white
 
 
 def _converted(picture: Image.Image, channels: int, steps: list[str]) -> Image.Image:
@@ -90,10 +99,11 @@ def _converted(picture: Image.Image, channels: int, steps: list[str]) -> Image.I
         return picture
     steps.append("RGB" if channels == 3 else "grey")
     if picture.mode.startswith(("I", "F")):  # 16 bits or more: Pillow would cut, not scale
-        values = np.asarray(picture, dtype=np.float64)
+        values = np.asarray(picture).astype(np.float32)
         low, high = float(values.min()), float(values.max())
-        scaled = (values - low) * (255.0 / (high - low) if high > low else 0.0)
-        picture = Image.fromarray(np.rint(scaled).astype(np.uint8))
+        values -= low
+        values *= 255.0 / (high - low) if high > low else 0.0
+        picture = Image.fromarray(np.rint(values, out=values).astype(np.uint8))
     return picture.convert(wanted)
 
 

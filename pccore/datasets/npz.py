@@ -28,6 +28,7 @@ from pccore.errors import DataError
 from pccore.limits import Limits, current_limits
 
 _MAX_HEADER = 10_000
+_PIECE = 2**20
 _WHOLE = ("x", "X", "data")
 _WHOLE_LABELS = ("y", "Y", "labels")
 #: What reading a file that is not what it seems may raise.
@@ -103,20 +104,30 @@ def read(path: Path, key: str) -> NDArray[Any]:
             with archive.open(member) as stream:
                 header = read_header(stream, member.file_size, where)
                 size = math.prod(header.shape) * header.dtype.itemsize
-                values = stream.read(size)
+                values = bytearray(size)
+                done = _read_into(stream, memoryview(values))
                 stream.read(1)  # the checksum is compared at the end of the member
     except DataError:
         raise
     except BROKEN as error:
         raise _broken(path, error) from error
-    if len(values) != size:
-        raise DataError(
-            f"{len(values)} of {size} bytes are there, the file is cut off", where=where
-        )
+    if done != size:
+        raise DataError(f"{done} of {size} bytes are there, the file is cut off", where=where)
     if size == 0:
         return np.zeros(header.shape, header.dtype)
     order = "F" if header.fortran else "C"
-    return np.frombuffer(values, header.dtype).reshape(header.shape, order=order)
+    found = np.frombuffer(values, header.dtype)
+    found.flags.writeable = False
+    return found.reshape(header.shape, order=order)
+
+
+def _read_into(stream: IO[bytes], values: memoryview) -> int:
+    """Fill a buffer piece by piece (at once, zipfile would hold everything twice); how far."""
+    done = 0
+    while done < len(values) and (piece := stream.read(min(_PIECE, len(values) - done))):
+        values[done : done + len(piece)] = piece
+        done += len(piece)
+    return done
 
 
 def layout(found: Mapping[str, Header], where: str) -> Layout:

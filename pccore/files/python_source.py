@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
 import torch
@@ -27,6 +27,9 @@ from pccore.leaves.base import LeafFamily
 MAX_LENGTH = 200_000
 #: Nesting of the code, which Python's own parser and this one follow by recursion.
 MAX_DEPTH = 90
+#: Children, terms and items of all values together. `a = a * a` in many lines, or lists of lists
+#: that are named and used twice, would otherwise double with every line.
+MAX_ITEMS = 2_000_000
 _BUILDERS: Mapping[str, Callable[..., object]] = MappingProxyType(
     {
         "bernoulli": build.bernoulli,
@@ -66,6 +69,10 @@ class _Reader:
         self.known: dict[str, object] = {}
         self.made: Circuit | None = None
         self.depth = 0
+        self.room = MAX_ITEMS
+        # Written-out sizes of what was made, by id: `kept` makes sure that no id comes twice.
+        self.sizes: dict[int, int] = {}
+        self.kept: list[object] = []
 
     # -- places ------------------------------------------------------------------------------
 
@@ -81,6 +88,19 @@ class _Reader:
             getattr(node, "end_lineno", None) or line, getattr(node, "end_col_offset", None) or 0
         )
         return SourceError(message, self.text, start, max(start, end), hint=hint)
+
+    def grown(self, node: ast.AST, made: object, size: int) -> object:
+        """What was made, its size taken from the room. Raises SourceError where none is left."""
+        self.room -= size
+        if self.room < 0:
+            raise self.fail(f"the code makes more than {MAX_ITEMS} terms and items", node)
+        self.sizes[id(made)] = size
+        self.kept.append(made)
+        return made
+
+    def written_out(self, parts: Iterable[object]) -> int:
+        """The size of values, however often they share a part."""
+        return sum(self.sizes.get(id(part), 1) for part in parts)
 
     # -- statements ----------------------------------------------------------------------------
 
@@ -157,15 +177,17 @@ class _Reader:
             case ast.Name(id=name):
                 return self.name(name, node)
             case ast.List(elts=items) | ast.Tuple(elts=items):
-                return [self.value(item) for item in items]
+                found = [self.value(item) for item in items]
+                return self.grown(node, found, self.written_out(found))
             case ast.Dict(keys=keys, values=values):
                 if any(key is None for key in keys):
                     raise self.fail("** is not builder code", node)
-                return {
+                pairs = {
                     self.text_of(key): self.value(value)
                     for key, value in zip(keys, values, strict=True)
                     if key is not None
                 }
+                return self.grown(node, pairs, self.written_out(pairs.values()))
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 return -self.number(operand)
             case ast.BinOp(left=left, op=operator, right=right):
@@ -211,7 +233,7 @@ class _Reader:
             raise self.fail("these two cannot be combined", node, hint) from None
         except OverflowError:
             raise self.fail("the number is too large", node) from None
-        return found
+        return self.grown(node, found, _width(found))
 
     def call(self, node: ast.Call) -> object:
         arguments = [self.argument(one) for one in node.args if self._called(node) != "Leaf"]
@@ -256,7 +278,8 @@ class _Reader:
             raise self.fail(f"{name} does not take these arguments", node) from None
         if isinstance(made, Circuit):
             self.made = made
-        return made
+            return self.grown(node, made, made.num_units + made.num_edges)
+        return self.grown(node, made, _width(made))
 
     # -- leaves of any family ----------------------------------------------------------------------
 
@@ -297,6 +320,15 @@ class _Reader:
                     raise self.fail("expected numbers", data) from None
             case _:
                 raise self.fail("expected torch.tensor(numbers)", node)
+
+
+def _width(made: object) -> int:
+    """Children of a unit, terms of a sum."""
+    match made:
+        case build.Product(children=parts) | Terms(terms=parts) | build.Sum(terms=parts):
+            return len(parts)
+        case _:
+            return 1
 
 
 def _is_number(value: object) -> bool:

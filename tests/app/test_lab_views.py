@@ -13,7 +13,7 @@ from pc_workbench.components.pictures import read_card
 from pc_workbench.views import baselines, batches, completion_text, explaining
 from pc_workbench.views.completion import complete
 from pc_workbench.views.masks import mask_png
-from pc_workbench.views.own_picture import LARGEST_FILE, read_picture
+from pc_workbench.views.own_picture import read_picture
 from pccore import datasets
 from pccore.completion import (
     BASELINES,
@@ -26,7 +26,7 @@ from pccore.completion import (
 )
 from pccore.datasets import ImageShape
 from pccore.errors import DataError
-from pccore.files import load_model
+from pccore.files import Limits, load_model
 
 GREY, COLOUR = ImageShape(8, 8, 1, 16), ImageShape(6, 4, 3, 255)
 
@@ -91,7 +91,7 @@ def test_sixteen_bits_are_scaled_not_cut():
         (b"", "no readable picture"),
         (b"<svg onload=alert(1)>", "no readable picture"),
         (encoded(Image.effect_noise((50, 50), 9.0))[:300], "no readable picture"),
-        (bytes(LARGEST_FILE + 1), "more than 10 MB"),
+        (bytes(Limits().max_picture_bytes + 1), "more than the 10485760 allowed"),
         (encoded(Image.new("1", (9000, 1))), "too many"),
     ],
 )

@@ -85,7 +85,9 @@ def _fuzz(name: str, work: Path, seconds: int) -> None:
             if place not in known:
                 known.add(place)
                 (finds / place).write_bytes(data)
-                (finds / f"{place}.txt").write_text(traceback.format_exc())
+                (finds / f"{place}.txt").write_text(
+                    ascii(traceback.format_exc()).replace("\\n", "\n")
+                )
 
     arguments = [
         "campaign",

@@ -11,6 +11,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
+from itertools import combinations
 from typing import TypeVar
 
 import numpy as np
@@ -138,27 +140,44 @@ def elimination_order(scopes: Sequence[Sequence[int]], cards: Sequence[int]) -> 
         others.discard(u)
 
     def cost(u: int) -> tuple[int, float]:
-        others = list(near[u])
-        size = sum(math.log(cards[w]) for w in others)
+        others = near[u]
         if len(others) > 64:  # so large a clique cannot be compiled anyway
-            return 10**9, size
+            return 10**9, 0.0
+        size = sum(math.log(cards[w]) for w in others)
         have = sum(len(near[w] & near[u]) for w in others)
         return len(others) * (len(others) - 1) - have, size
 
     costs = {u: cost(u) for u in range(len(cards))}
+    waiting = [(found, u) for u, found in costs.items()]
+    heapify(waiting)
     order: list[int] = []
     while costs:
-        u = min(costs, key=costs.__getitem__)
-        if costs[u][0] == 10**9:
+        found, u = heappop(waiting)
+        if costs.get(u) != found:
+            continue  # it has changed since
+        if found[0] == 10**9:
             raise FileError("the network is too dense to be compiled")
         del costs[u]
         order.append(u)
-        changed = set(near[u])
-        for w in near[u]:
-            near[w] |= near[u]
-            near[w] -= {u, w}
-        for w in list(changed):
-            changed |= near[w]
+        changed = _connect(near, u, found[0] > 0)
         for w in changed:
-            costs[w] = cost(w)
+            new = cost(w)
+            if new != costs[w]:
+                costs[w] = new
+                heappush(waiting, (new, w))
     return order
+
+
+def _connect(near: list[set[int]], u: int, fills: bool) -> set[int]:
+    """Take u away and make neighbours of its neighbours; whose costs may be others now.
+
+    fills: whether that takes new edges.
+    """
+    changed = set(near[u])
+    fill = [(a, b) for a, b in combinations(near[u], 2) if b not in near[a]] if fills else []
+    for w in near[u]:
+        near[w] |= near[u]
+        near[w] -= {u, w}
+    for a, b in fill:  # of others, only who sees both ends of a new edge
+        changed |= near[a] & near[b]
+    return changed
