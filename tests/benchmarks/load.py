@@ -11,8 +11,8 @@ through alone: what the server holds then is the base of the memory per session.
 
 Every answer is compared with pccore afterwards: posteriors with enumeration, completions pixel by
 pixel. Anything that a visitor would see as an error (exception, red or yellow box, toast, closed
-connection, an answer that takes over a minute) fails the test, and so does a traceback in the
-server's log. Then the sessions go round the pages `--rounds` times more, a fifth of them as new
+connection, an answer that takes over `--patience` seconds) fails the test, and so does a traceback
+in the server's log. Then the sessions go round the pages `--rounds` times more, a fifth of them as new
 visitors each time: memory must not grow on and on.
 
 Exit status: 0 all goals met, 1 not, 2 bad usage. `--limit` seconds at most.
@@ -33,11 +33,12 @@ from typing import Any
 from playwright.async_api import Browser, async_playwright
 
 from tests.benchmarks._load import report
+from tests.benchmarks._load.client import PATIENCE
 from tests.benchmarks._load.memory import Memory
-from tests.benchmarks._load.plan import STROKES, TRAINING_EPOCHS, Answers, Plan, make_plans
+from tests.benchmarks._load.plan import STROKES, TRAINING_EPOCHS, Answers, make_plans
 from tests.benchmarks._load.report import Outcome
 from tests.benchmarks._load.tab import Tab, wrong_drawings
-from tests.benchmarks._load.visitor import Visitor, wrong_answers
+from tests.benchmarks._load.visitor import Pace, Visitor, wrong_answers
 from tests.benchmarks._server import CHROMIUM, Server
 
 MOST_SESSIONS = 200
@@ -51,7 +52,8 @@ async def run(options: argparse.Namespace, server: Server) -> Outcome:
     outcome = Outcome(sessions=options.sessions, browsers=options.browsers)
     memory = Memory(server.process.pid)
     async with _chromium(options.browsers) as browser, memory.watched():
-        alone = Visitor(server.url, plans[0], min(options.pause, 0.5))
+        pace = Pace(options.pause, options.watch, options.patience)
+        alone = Visitor(server.url, plans[0], pace)
         await alone.visit()
         await asyncio.sleep(options.settle)
         outcome.alone = memory.now()
@@ -62,24 +64,25 @@ async def run(options: argparse.Namespace, server: Server) -> Outcome:
             wait = options.ramp * number / max(1, len(plans) - 1)
             # Browsers among the first and the last: not all in one part of the queue.
             if browser is not None and number % max(1, len(plans) // options.browsers) == 0:
-                tab = Tab(server.url, plan, options.pause)
+                tab = Tab(server.url, plan, pace)
                 tabs.append(tab)
                 arrivals.append(_after(wait, tab.visit(browser)))
             else:
-                visitor = Visitor(server.url, plan, options.pause)
+                visitor = Visitor(server.url, plan, pace)
                 visitors.append(visitor)
                 arrivals.append(_after(wait, visitor.visit()))
         await asyncio.gather(*arrivals)
         await asyncio.sleep(options.settle)
         outcome.together = memory.now()
         outcome.workers = memory.workers()
-        gone = await _soak(options, server, plans, visitors, memory, outcome)
+        gone = await _soak(options, pace, server, visitors, memory, outcome)
         for visitor in visitors:
             await visitor.leave()
     outcome.peak = memory.peak
     outcome.cpu = memory.cpu
     answers = Answers()
     for visitor in (*visitors, *gone):
+        outcome.visits.append((visitor.plan, visitor.record))
         outcome.add(visitor.record, wrong_answers(visitor.plan, visitor.record, answers))
     for tab in tabs:
         outcome.add(tab.record, wrong_drawings(tab, answers), browser=True)
@@ -88,8 +91,8 @@ async def run(options: argparse.Namespace, server: Server) -> Outcome:
 
 async def _soak(
     options: argparse.Namespace,
+    pace: Pace,
     server: Server,
-    plans: list[Plan],
     visitors: list[Visitor],
     memory: Memory,
     outcome: Outcome,
@@ -101,7 +104,7 @@ async def _soak(
             before = visitors[place]
             await before.leave()
             gone.append(before)
-            visitors[place] = Visitor(server.url, before.plan, options.pause)
+            visitors[place] = Visitor(server.url, before.plan, pace)
             await visitors[place].arrive()
         await asyncio.gather(*(visitor.round() for visitor in visitors))
         await asyncio.sleep(options.settle)
@@ -137,17 +140,16 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--epochs", type=int, default=TRAINING_EPOCHS, help="of each training")
     found.add_argument("--rounds", type=int, default=6, help="of the soak")
     found.add_argument("--ramp", type=float, default=RAMP, help="seconds over which they arrive")
-    found.add_argument("--settle", type=float, default=SETTLE, help=argparse.SUPPRESS)
+    found.add_argument("--watch", type=float, default=5.0, help="seconds at the training's curve")
+    found.add_argument("--patience", type=float, default=PATIENCE, help="seconds for an answer")
+    found.add_argument("--settle", type=float, default=SETTLE, help="seconds before memory is read")
     found.add_argument("--limit", type=float, default=1500.0, help="seconds at most, in all")
     found.add_argument("--json", action="store_true")
     return found
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the test and print the report."""
-    options = parser().parse_args(arguments)
-    if not 2 <= options.sessions <= MOST_SESSIONS or not 0 <= options.browsers < options.sessions:
-        parser().error(f"2 to {MOST_SESSIONS} sessions, fewer of them browsers")
+def measure(options: argparse.Namespace) -> Outcome:
+    """Run the test with a server of its own."""
     with tempfile.TemporaryDirectory() as folder:
         server = Server(Path(folder), Path(folder), {"PC_WORKBENCH_JOBS": str(os.cpu_count())})
         try:
@@ -155,6 +157,15 @@ def main(arguments: list[str] | None = None) -> int:
         finally:
             server.close()
         outcome.read_log(server.log)
+    return outcome
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the test and print the report."""
+    options = parser().parse_args(arguments)
+    if not 2 <= options.sessions <= MOST_SESSIONS or not 0 <= options.browsers < options.sessions:
+        parser().error(f"2 to {MOST_SESSIONS} sessions, fewer of them browsers")
+    outcome = measure(options)
     report.show(outcome, as_json=options.json)
     return 0 if outcome.good else 1
 

@@ -26,7 +26,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 
-PATIENCE = 60.0  # seconds until an answer counts as lost
+PATIENCE = 60.0  # seconds until an answer counts as lost, unless told otherwise
 KEPT_RUNS = 2  # full runs for which the browser keeps a large message
 BAD_ALERTS = (Alert.ERROR, Alert.WARNING)
 
@@ -76,13 +76,15 @@ class Lost(Exception):
 
 
 class Client:
-    """One tab. path: of the page to open, "" for the first. name: for reports."""
+    """One tab. name: for reports. query: of the link that it opens."""
 
-    def __init__(self, address: str, name: str, path: str = "", query: str = "") -> None:
+    def __init__(
+        self, address: str, name: str, query: str = "", patience: float = PATIENCE
+    ) -> None:
         self.name = name
+        self.patience = patience
         self.address = address.removeprefix("http://")
         self.query = query
-        self.path = path
         self.page = ""
         self.pages: dict[str, str] = {}  # path of a page -> its hash
         self.shown: dict[tuple[int, ...], Shown] = {}
@@ -110,7 +112,7 @@ class Client:
             subprotocols=["streamlit"],  # type: ignore[list-item]
             max_size=None,
             compression=None,  # Streamlit's server offers none
-            open_timeout=PATIENCE,
+            open_timeout=self.patience,
             ping_interval=None,
         )
         self._reader = asyncio.create_task(self._read())
@@ -192,7 +194,7 @@ class Client:
         wait = _Wait(condition, asyncio.get_running_loop().create_future())
         self._waits.append(wait)
         try:
-            return await asyncio.wait_for(wait.answered, PATIENCE)
+            return await asyncio.wait_for(wait.answered, self.patience)
         except TimeoutError:
             raise Lost(f"{self.name}: {what} never came") from None
         finally:
@@ -212,8 +214,6 @@ class Client:
         ask = message.rerun_script
         ask.query_string = self.query
         ask.page_script_hash = self.page if page is None else page
-        if not self.pages:  # the first request: only the address is known
-            ask.page_name = self.path
         ask.fragment_id = fragment
         ask.is_auto_rerun = automatic
         ask.widget_states.widgets.extend(self._widgets.values())
@@ -232,8 +232,11 @@ class Client:
                 for run in self.finished
             )
 
-        end = await self.until(done, f"the page {page or self.page or self.path}")
+        end = await self.until(done, f"the page {self._path_of(page)}")
         return end - start
+
+    def _path_of(self, page: str) -> str:
+        return next((path for path, known in self.pages.items() if known == page), "") or "gallery"
 
     async def _fragment_run(self, fragment: str, trigger: WidgetState) -> float:
         before, start = self._run.number, time.perf_counter()

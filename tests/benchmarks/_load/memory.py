@@ -10,7 +10,7 @@ import psutil
 
 
 class Memory:
-    """Of one process. now, peak in MiB; cpu: percent of one core, on average while watched."""
+    """Of one process. peak in MiB; cpu: seconds of processor time while watched."""
 
     def __init__(self, pid: int) -> None:
         self._process = psutil.Process(pid)
@@ -32,7 +32,7 @@ class Memory:
     @contextlib.asynccontextmanager
     async def watched(self) -> AsyncIterator[None]:
         """Note the peak and the processor time until the end of the block."""
-        before, start = sum(self._process.cpu_times()[:2]), asyncio.get_running_loop().time()
+        before = sum(self._process.cpu_times()[:2])
 
         async def watch() -> None:
             while True:
@@ -44,5 +44,4 @@ class Memory:
             yield
         finally:
             task.cancel()
-            passed = asyncio.get_running_loop().time() - start
-            self.cpu = 100 * (sum(self._process.cpu_times()[:2]) - before) / max(passed, 0.001)
+            self.cpu = sum(self._process.cpu_times()[:2]) - before

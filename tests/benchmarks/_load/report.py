@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks._load.plan import Plan
 from tests.benchmarks._load.visitor import Record
 
 MEDIAN, HIGH = 1.0, 3.0  # seconds: of half, of 95 % of the interactions
@@ -26,7 +27,8 @@ def quantile(values: Sequence[float], part: float) -> float:
 @dataclass
 class Outcome:
     """Everything that was measured. Memory in MiB of the server process: alone with one session,
-    together with all, after each round of the soak."""
+    together with all, after each round of the soak. cpu: seconds of processor time of the server.
+    visits: of the websocket sessions, for whoever looks closer."""
 
     sessions: int
     browsers: int
@@ -41,6 +43,7 @@ class Outcome:
     in_browser: dict[str, list[float]] = field(default_factory=dict)
     ticks: list[float] = field(default_factory=list)
     checked: int = 0
+    visits: list[tuple[Plan, Record]] = field(default_factory=list)
 
     def add(self, record: Record, wrong: list[str], *, browser: bool = False) -> None:
         """Take over what happened to one session."""
@@ -111,7 +114,7 @@ def show(outcome: Outcome, *, as_json: bool) -> None:
     _line("ticks of live curves", outcome.ticks)
     print(
         f"\nserver: {outcome.alone:.0f} MiB with one session, {outcome.together:.0f} MiB with all,"
-        f" peak {outcome.peak:.0f} MiB; {outcome.cpu:.0f} % of a core"
+        f" peak {outcome.peak:.0f} MiB; {_cpu(outcome):.0f} ms of a core for each interaction"
     )
     print("after each round: " + ", ".join(f"{one:.0f}" for one in outcome.soak) + " MiB")
     print("training processes: " + ", ".join(f"{one:.0f}" for one in outcome.workers) + " MiB")
@@ -122,6 +125,11 @@ def show(outcome: Outcome, *, as_json: bool) -> None:
         print(f"  {problem}")
     if len(outcome.problems) > LISTED:
         print(f"  ... and {len(outcome.problems) - LISTED} more")
+
+
+def _cpu(outcome: Outcome) -> float:
+    """Milliseconds of processor time of an interaction, ticks counting as such."""
+    return 1000 * outcome.cpu / max(1, len(outcome.times) + len(outcome.ticks))
 
 
 def _line(what: str, times: Sequence[float]) -> None:
@@ -156,7 +164,7 @@ def _facts(outcome: Outcome) -> dict[str, Any]:
             "soak": outcome.soak,
             "workers": outcome.workers,
         },
-        "cpu": outcome.cpu,
+        "cpu_ms_per_interaction": _cpu(outcome),
         "checked": outcome.checked,
         "problems": outcome.problems,
     }

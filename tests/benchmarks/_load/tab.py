@@ -15,9 +15,8 @@ from playwright.async_api import Error as BrowserError
 from pc_workbench.components.canvas.codec import unpack_mask
 from pc_workbench.views.query_evidence import shown_order
 from tests.benchmarks._load.plan import GRID, Answers, Plan
-from tests.benchmarks._load.visitor import WATCHED, Record
+from tests.benchmarks._load.visitor import Pace, Record
 
-PATIENT = 60_000  # milliseconds
 PANELS = ("Posterior mean", "MPE")
 IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 # The grey in the middle of every cell of a picture.
@@ -35,13 +34,13 @@ LATENCIES = "window.__pcLatency || []"
 
 
 class Tab:
-    """One session in a browser. pause: seconds between two steps on average."""
+    """One session in a browser."""
 
-    def __init__(self, address: str, plan: Plan, pause: float) -> None:
+    def __init__(self, address: str, plan: Plan, pace: Pace) -> None:
         self.plan = plan
         self.record = Record(f"browser session {plan.number}")
         self._address = address
-        self._pause = pause
+        self._pace = pace
         self._chance = random.Random(plan.number)
         self._page: Page | None = None
         self.drawn: list[tuple[np.ndarray, list[np.ndarray]]] = []  # mask, PANELS as drawn
@@ -50,7 +49,7 @@ class Tab:
         """Everything that the load test asks of a session; the tab stays open afterwards."""
         context = await browser.new_context(viewport={"width": 1280, "height": 720})
         self._page = page = await context.new_page()
-        page.set_default_timeout(PATIENT)
+        page.set_default_timeout(1000 * self._pace.patience)
         page.on("pageerror", lambda error: self._complain(f"uncaught: {error}"))
         try:
             await self._steps(page)
@@ -82,7 +81,7 @@ class Tab:
         start = await self._press(page, page.get_by_role("button", name="Start", exact=True))
         await page.get_by_role("button", name="Stop").wait_for()
         self._note("start training", start)
-        await asyncio.sleep(WATCHED)
+        await asyncio.sleep(self._pace.watch)
         await self._go(page, "Complete", page.locator('canvas[data-role="paint"]'))
         await page.wait_for_selector(IDLE)
         for _ in self.plan.strokes:
@@ -177,7 +176,7 @@ class Tab:
         return start
 
     async def _rest(self, part: float = 1.0) -> None:
-        await asyncio.sleep(part * self._pause * self._chance.uniform(0.5, 1.5))
+        await asyncio.sleep(part * self._pace.pause * self._chance.uniform(0.5, 1.5))
 
     def _linked(self, name: str) -> str:
         return _query(self._page.url if self._page else "", name)

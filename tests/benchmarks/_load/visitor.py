@@ -11,12 +11,21 @@ from urllib.parse import parse_qs
 
 import numpy as np
 
-from tests.benchmarks._load.client import Client, Lost
+from tests.benchmarks._load.client import PATIENCE, Client, Lost
 from tests.benchmarks._load.plan import GRID, Answers, Plan, packed, same_panels
 
 CANVAS = f"pcw_paint_{GRID.height}x{GRID.width}"
-WATCHED = 5.0  # seconds that a visitor watches the curve
 BAD_STATES = ("failed", "interrupted", "stopped")
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds. pause: between two steps on average, half of it between strokes. watch: that a
+    visitor looks at the curve of the training. patience: until an answer counts as lost."""
+
+    pause: float = 2.0
+    watch: float = 5.0
+    patience: float = PATIENCE
 
 
 @dataclass
@@ -33,13 +42,13 @@ class Record:
 
 
 class Visitor:
-    """One session. pause: seconds between two steps on average, half of it between strokes."""
+    """One session."""
 
-    def __init__(self, address: str, plan: Plan, pause: float) -> None:
+    def __init__(self, address: str, plan: Plan, pace: Pace) -> None:
         self.plan = plan
         self.record = Record(f"session {plan.number}")
-        self.client = Client(address, self.record.name, query=plan.link)
-        self._pause = pause
+        self.client = Client(address, self.record.name, plan.link, pace.patience)
+        self._pace = pace
         self._chance = random.Random(plan.number)
         self._sequence = 0
 
@@ -140,7 +149,7 @@ class Visitor:
         self._note("start training", await client.click(client.button("Start")))
         run = self._now("run")
         self._expect(bool(run), "no run was started")
-        await asyncio.sleep(WATCHED)
+        await asyncio.sleep(self._pace.watch)
         said = " ".join(client.texts("code"))
         self._expect(f"seed={self.plan.number + 1}" in said, "the run on the page is another's")
         badges = " ".join(client.texts("markdown"))
@@ -194,7 +203,7 @@ class Visitor:
         return await self.client.go(path)
 
     async def _rest(self, part: float = 1.0) -> None:
-        await asyncio.sleep(part * self._pause * self._chance.uniform(0.5, 1.5))
+        await asyncio.sleep(part * self._pace.pause * self._chance.uniform(0.5, 1.5))
 
     def _now(self, name: str) -> str:
         """A field of the state, from the link."""
