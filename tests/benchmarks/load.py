@@ -12,8 +12,8 @@ through alone: what the server holds then is the base of the memory per session.
 Every answer is compared with pccore afterwards: posteriors with enumeration, completions pixel by
 pixel. Anything that a visitor would see as an error (exception, red or yellow box, toast, closed
 connection, an answer that takes over `--patience` seconds) fails the test, and so does a traceback
-in the server's log. Then the sessions go round the pages `--rounds` times more, a fifth of them as new
-visitors each time: memory must not grow on and on.
+in the server's log. Then the sessions go round the pages `--rounds` times more, a fifth of them as
+new visitors each time: memory must not grow on and on.
 
 Exit status: 0 all goals met, 1 not, 2 bad usage. `--limit` seconds at most.
 """
