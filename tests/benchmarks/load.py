@@ -24,6 +24,7 @@ import argparse
 import asyncio
 import contextlib
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import AsyncIterator
@@ -165,6 +166,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     if not 2 <= options.sessions <= MOST_SESSIONS or not 0 <= options.browsers < options.sessions:
         parser().error(f"2 to {MOST_SESSIONS} sessions, fewer of them browsers")
+    # `pccore bench` passes a request to terminate on: no server is to be left behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     outcome = measure(options)
     report.show(outcome, as_json=options.json)
     return 0 if outcome.good else 1

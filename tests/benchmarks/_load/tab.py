@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import random
 import time
 from typing import Any
@@ -12,7 +13,6 @@ import numpy as np
 from playwright.async_api import Browser, Locator, Page, expect
 from playwright.async_api import Error as BrowserError
 
-from pc_workbench.components.canvas.codec import unpack_mask
 from pc_workbench.views.query_evidence import shown_order
 from tests.benchmarks._load.plan import GRID, Answers, Plan
 from tests.benchmarks._load.visitor import Pace, Record
@@ -206,5 +206,7 @@ def _query(url: str, name: str) -> str:
 
 
 def _mask(text: str) -> np.ndarray:
-    found = unpack_mask(text, (GRID.height, GRID.width))
-    return np.zeros((GRID.height, GRID.width), dtype=bool) if found is None else found
+    """The mask of a link; nothing is hidden where it says nothing."""
+    bits = np.frombuffer(base64.b64decode(text), np.uint8)
+    cells = np.unpackbits(bits, count=GRID.size) if text else np.zeros(GRID.size)
+    return cells.astype(bool).reshape(GRID.height, GRID.width)
