@@ -11,17 +11,28 @@ import gc
 import importlib
 import threading
 import time
+from collections.abc import Callable
+
+from streamlit import runtime
 
 COLLECT_EVERY = 60.0  # seconds
 QUIET_FOR = 3.0  # seconds without a run before a collection may start
 OVERDUE = 600.0  # seconds after which it starts anyway
+SHORTLY = 0.5  # seconds without a run before a module of `LATER` is read
+PATIENT = 5.0  # seconds after which it is read anyway
+#: What pages import when they are first opened: read ahead, so that no visitor waits for it.
+LATER = (
+    *(f"pc_workbench.screens.{name}" for name in (
+        "gallery", "inspect", "query", "train", "complete", "build", "compare", "learn")),
+    "pandas",  # every table
+)  # fmt: skip
 
 
 class Upkeep:
-    """A thread that imports what the pages need, then collects garbage in quiet moments."""
+    """A thread that imports what pages need, then collects garbage in quiet moments."""
 
     def __init__(self) -> None:
-        self._touched = time.monotonic()
+        self._touched = 0.0  # of the monotonic clock; nobody yet
         self._thread = threading.Thread(target=self._run, name="pcw-upkeep", daemon=True)
         self._thread.start()
 
@@ -34,6 +45,11 @@ class Upkeep:
         # One thread for each visitor's question: threads of one question that wait for each other
         # while others (or training) hold the cores made a completion 50 times slower.
         importlib.import_module("torch").set_num_threads(1)
+        # Before the server is up, Streamlit warns of every cache that a page declares.
+        self._wait(lambda: not runtime.exists())
+        for name in LATER:
+            self._wait(lambda: time.monotonic() < self._touched + SHORTLY)
+            importlib.import_module(name)
         # What is imported stays: freezing it keeps every later collection short.
         gc.collect()
         gc.freeze()
@@ -45,6 +61,13 @@ class Upkeep:
             if (quiet and now - last >= COLLECT_EVERY) or now - last >= OVERDUE:
                 gc.collect()
                 last = time.monotonic()
+
+    @staticmethod
+    def _wait(busy: Callable[[], bool]) -> None:
+        """Sleep while something is the case, but not too long."""
+        end = time.monotonic() + PATIENT
+        while time.monotonic() < end and busy():
+            time.sleep(0.1)
 
 
 @functools.cache

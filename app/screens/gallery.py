@@ -14,7 +14,7 @@ from pc_workbench.views import commands, sizes, uploads
 from pccore.bundle import SUFFIX
 from pccore.datasets import DatasetInfo
 from pccore.errors import PCError
-from pccore.files import Companion, SampleModel, describe, load_together
+from pccore.files import Companion, ModelInfo, SampleModel, describe, load_together
 from pccore.structures.figures import groups
 
 COLUMNS = 3
@@ -109,8 +109,14 @@ def _cards(samples: Sequence[SampleModel]) -> None:
             _sample_card(samples[number])
 
 
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _info(path: str) -> ModelInfo:
+    """What a sample's file says of itself; these files do not change."""
+    return describe(path)
+
+
 def _sample_card(sample: SampleModel) -> None:
-    info = describe(sample.path)
+    info = _info(str(sample.path))
     opening, _, rest = sample.story.partition(". ")
     with st.container(gap="small"):
         st.markdown(f"**{errors.plain(sample.title)}**")

@@ -9,13 +9,14 @@ import streamlit as st
 
 from pc_workbench import controls, errors, jobs, navigate, runs, session, state
 from pc_workbench.jobs import JobView
-from pc_workbench.jobs_state import LIVE, RESUMABLE
+from pc_workbench.jobs_state import LIVE, RESUMABLE, JobState
 from pc_workbench.screens import train_curves, train_look, train_reshape
 from pc_workbench.views import commands, curves, sizes
 from pc_workbench.views.curves import Story
 from pccore.errors import PCError
 
 TICK = 0.5  # seconds between looks at a run that goes on
+QUEUED_TICK = 1.5  # while it waits: of a class most do, and every look is work for the server
 SLOW_TICK = 3.0  # while it is paused: somebody else may resume it
 _DONE = "pcw_train_done"
 COLOURS: Mapping[str, Any] = {
@@ -38,9 +39,17 @@ def show(run: str) -> None:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
             st.markdown(done, width="stretch")
             navigate.links("inspect", "complete")
-    tick = TICK if view.state in LIVE else SLOW_TICK if view.state == "paused" else None
-    st.fragment(_live, run_every=tick)(run, view.state, title, train_curves.others(run))
+    st.fragment(_live, run_every=_tick(view.state))(
+        run, view.state, title, train_curves.others(run)
+    )
     train_reshape.show(view)
+
+
+def _tick(state_: JobState) -> float | None:
+    """Seconds between looks at a run; None where nothing will change."""
+    if state_ in LIVE:
+        return QUEUED_TICK if state_ == "queued" else TICK
+    return SLOW_TICK if state_ == "paused" else None
 
 
 def _close() -> None:
@@ -53,7 +62,7 @@ def _gone(error: PCError) -> None:
     st.button("Close this run", on_click=_close)
 
 
-def _live(run: str, drawn: str, title: str, others: Mapping[str, str]) -> None:
+def _live(run: str, drawn: JobState, title: str, others: Mapping[str, str]) -> None:
     """One look. drawn: the state when the page was drawn; its change redraws the page. others:
     runs to compare with."""
     with errors.boundary():
@@ -64,7 +73,7 @@ def _live(run: str, drawn: str, title: str, others: Mapping[str, str]) -> None:
         # The rest of the page has to show a new model, or that the run was closed.
         if _DONE in st.session_state or state.get().run != run:
             st.rerun()
-        if (view.state in LIVE, view.state == "paused") != (drawn in LIVE, drawn == "paused"):
+        if _tick(view.state) != _tick(drawn):
             st.rerun()
         story = runs.story(view)
         _headline(view, title)

@@ -131,11 +131,12 @@ def complete(
         average = unsure.means[0]
     elif mean:
         average = queries.posterior_mean(program, evidence)[0].numpy()
-    # One pass for all probabilities; S(visible) cancels the partition function of the others.
-    rows = [evidence, row, *states]
-    values = queries.log_probability(program, torch.from_numpy(np.stack(rows))).tolist()
-    visible = values[0]
-    chances = [value - visible for value in values[1:]]
+    # One pass for all probabilities: the last row, of which nothing is known, gives Z.
+    queries.require(program, "probability")
+    rows = [evidence, row, *states, np.full_like(row, np.nan)]
+    *values, log_z = queries.log_value(program, torch.from_numpy(np.stack(rows))).tolist()
+    visible = values[0] - log_z
+    chances = [value - values[0] for value in values[1:]]
     pictures = [
         Picture(to_pixels(state, grid), chance, _error(state, row, hidden, grid))
         for state, chance in zip(states, chances[1:], strict=True)

@@ -20,6 +20,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -115,7 +116,8 @@ class LeafFamily(ABC):
         safe = torch.where(inside, x, torch.zeros_like(x))
         coefficients = self.coefficients(params)
         if self.one_hot:
-            shape = torch.broadcast_shapes(x.shape, coefficients.shape[:-1])
+            # numpy's: torch's own takes more than a second the first time, for reading sympy.
+            shape = np.broadcast_shapes(x.shape, coefficients.shape[:-1])
             index = safe.long().unsqueeze(-1).expand(*shape, 1)
             table = coefficients.expand(*shape, coefficients.shape[-1])
             value = torch.gather(table, -1, index).squeeze(-1)

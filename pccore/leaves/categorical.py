@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -35,7 +36,7 @@ class Categorical(OneHotFamily):
     def log_prob(self, x: Tensor, params: Tensor) -> Tensor:
         """log p_x: looked up before the logarithm is taken."""
         inside = self.support.contains(x)
-        shape = torch.broadcast_shapes(x.shape, params.shape[:-1])
+        shape = np.broadcast_shapes(x.shape, params.shape[:-1])
         index = torch.where(inside, x, 0.0).long().unsqueeze(-1).expand(*shape, 1)
         table = params.expand(*shape, self.categories)
         value = torch.log(torch.gather(table, -1, index).squeeze(-1))

@@ -9,16 +9,11 @@ made-up dataset (the goals are about speed, not about what is completed).
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
-import signal
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +24,7 @@ from pccore.files import load_model, save_model
 from pccore.learn import TrainOptions, prepare_run
 from pccore.leaves.base import Support
 from pccore.structures import Shape, build_structure
-
-CHROMIUM = os.environ.get("PC_CHROMIUM", "/usr/bin/chromium")
+from tests.benchmarks._server import CHROMIUM, Server
 
 
 def big_digits(folder: Path) -> None:
@@ -42,39 +36,6 @@ def big_digits(folder: Path) -> None:
         rows.append(np.pad(small, 2).astype(np.uint8))
     images = np.stack(rows)
     np.savez(folder / "enlarged.npz", train_x=images[:300], test_x=images[300:])
-
-
-class Server:
-    """The workbench as a user starts it."""
-
-    def __init__(self, home: Path, data: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.log = (home / "server.log").open("wb")
-        self.started = time.perf_counter()
-        options = ["--headless", "--port", str(self.port), "--host", "127.0.0.1"]
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "pc_workbench", *options],
-            env=os.environ | {"PC_WORKBENCH_HOME": str(home), "PCCORE_DATA": str(data)},
-            stdout=self.log,
-            stderr=self.log,
-            start_new_session=True,
-        )
-        while True:
-            with contextlib.suppress(OSError):
-                urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=1).close()
-                return
-            if self.process.poll() is not None or time.perf_counter() - self.started > 60:
-                raise SystemExit("the server did not start")
-            time.sleep(0.02)
-
-    def close(self) -> None:
-        """End the server and its workers."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGTERM)
-        self.process.wait(timeout=20)
 
 
 def first_page(server: Server, page: Page) -> float:

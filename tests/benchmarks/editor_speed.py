@@ -28,7 +28,7 @@ from pccore.compile import compile_circuit
 from pccore.draft import Draft, History, to_json
 from pccore.queries import unit_values
 from pccore.structures.figures import figure3_parity
-from tests.benchmarks.app_speed import CHROMIUM, Server
+from tests.benchmarks._server import CHROMIUM, Server
 
 VARIABLES = 26  # 199 units
 
