@@ -47,7 +47,7 @@ def merge(story: Story, fresh: Iterable[Mapping[str, Any]]) -> Story:
         kind, epoch = event.get("event"), event.get("epoch")
         if kind == "epoch" and isinstance(epoch, int):
             epochs[epoch] = event
-        elif kind in ("paused", "resumed") and isinstance(epoch, int):
+        elif kind in ("paused", "resumed", "repaired") and isinstance(epoch, int):
             marks.append((epoch, kind))
         elif kind == "finished" and isinstance(event.get("epochs"), int):
             why = _ENDS.get(str(event.get("reason")))

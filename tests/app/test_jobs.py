@@ -173,7 +173,7 @@ def _beat(registry: Registry) -> bool:
 
 
 def test_a_server_that_ends_leaves_an_interrupted_run_to_the_next(
-    make: Callable[..., Registry], monkeypatch: pytest.MonkeyPatch
+    make: Callable[..., Registry],
 ):
     first = make()
     run = start(first)
@@ -182,7 +182,6 @@ def test_a_server_that_ends_leaves_an_interrupted_run_to_the_next(
     pids = first.processes()
     first.close()
     assert not [pid for pid in pids if psutil.pid_exists(pid)]
-    monkeypatch.setattr("pc_workbench.jobs_state.FRESH", 0.0)
     second = make()
     assert second.view(run).state == "interrupted"
     assert second.view(waiting).state == "interrupted"
@@ -253,13 +252,16 @@ def test_unknown_and_damaged_runs(make: Callable[..., Registry], tmp_path: Path)
     (tmp_path / "runs" / run / "status.json").write_text("{")
     assert registry.view(run).state == "failed"
     (tmp_path / "runs" / run / "config.json").write_text("[")
+    assert len(registry.runs()) == 1  # there is a copy
+    (tmp_path / "runs" / run / "config.copy.json").write_text("[")
     assert registry.runs() == ()
 
 
 def test_states_of_runs_elsewhere():
     now, dead = time.time(), 2**22 + 12345
     assert state_elsewhere(Status("finished", 0.0)) == "finished"
-    assert state_elsewhere(Status("running", now, dead)) == "running"  # on another machine
+    assert state_elsewhere(Status("running", now, dead, machine="another")) == "running"
+    assert state_elsewhere(Status("running", now, dead)) == "interrupted"
     assert state_elsewhere(Status("running", now - 60, dead)) == "interrupted"
     assert state_elsewhere(Status("running", now - 60, os.getpid())) == "running"  # a long batch
     assert state_elsewhere(Status("running", now - 6000, os.getpid())) == "interrupted"
