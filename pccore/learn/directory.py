@@ -53,8 +53,8 @@ STATUS = "status.json"
 CONTROL = "control.json"
 LOCK = "lock"
 
-#: Written by nobody but the process that holds the lock.
-_OWN = (CHECKPOINT, BEST, LOOK, METRICS, INITIAL)
+#: Written by nobody but the process that holds the lock, while there is one.
+_OWN = (CHECKPOINT, BEST, LOOK, METRICS, INITIAL, STATUS, CONFIG, CONFIG_COPY)
 
 
 @dataclass(frozen=True)

@@ -163,6 +163,8 @@ class _Execution:
         self.told: list[dict[str, Any]] = []
         #: The state after the last finished epoch, until it is written.
         self.unsaved: Snapshot | None = None
+        #: The best circuit so far, until it is written.
+        self.best: Circuit | None = None
         self.looks = Looks()
         #: How rows are images, of which people want to see samples.
         self.image: ImageShape | None = None
@@ -214,7 +216,7 @@ class _Execution:
         except FileError:
             damage.append(f"{BEST} is damaged: wrote it again")
         if trainer.progress.best > -float("inf"):
-            self._write_best(trainer)
+            self.run.write_best(trainer.program.circuit.with_params(trainer.best_params))
         for message in damage:
             self._tell(Repaired(trainer.progress.epoch, message))
 
@@ -255,7 +257,7 @@ class _Execution:
         if isinstance(event, Epoch):
             self._report("running", epoch=event.epoch, throttle=True)
             if event.best:
-                self._write_best(trainer)
+                self.best = trainer.program.circuit.with_params(trainer.best_params)
         # Metrics before the checkpoint: a resumed run drops the events that come after its
         # checkpoint, but could not make up for a missing one.
         self._tell(event)
@@ -264,9 +266,6 @@ class _Execution:
             self._save()
         if isinstance(event, Finished) or self.looks.due:
             self._look(trainer, event)
-
-    def _write_best(self, trainer: Trainer) -> None:
-        self.run.write_best(trainer.program.circuit.with_params(trainer.best_params))
 
     def _look(self, trainer: Trainer, event: Epoch | Finished) -> None:
         """Leave a look at the current parameters, at the end at the best, in the directory."""
@@ -298,7 +297,9 @@ class _Execution:
         if self.unsaved is not None:
             start = time.monotonic()
             self.run.write_checkpoint(*self.unsaved, self.told)
-            self.unsaved = None
+            if self.best is not None:
+                self.run.write_best(self.best)
+            self.unsaved = self.best = None
             self.last_checkpoint = time.monotonic()
             self.checkpoint_seconds = self.last_checkpoint - start
 
