@@ -69,7 +69,8 @@ def server_restart(scene: Scene, chance: random.Random) -> Verdict:
     verdict, method = Verdict(), chance.choice(("online-em", "em"))
     server = subprocess.Popen(
         [sys.executable, "-c", SERVER, str(scene.folder), method],
-        stdout=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     registry = Registry(scene.folder / "app", 1)
     try:
