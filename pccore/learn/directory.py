@@ -320,7 +320,7 @@ class RunDirectory:
             found = Status(**(storage.read_json(self.path / STATUS) or {}))
         except (RunError, TypeError):
             found = None
-        if found is None or not makes_sense(found):
+        if found is None or not makes_sense(asdict(found)):
             return Status("failed", 0.0, message=f"{STATUS} is missing or damaged")
         return found
 

@@ -13,6 +13,7 @@ import re
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.distributed as dist
@@ -151,7 +152,8 @@ def joined(device: str = "cpu", patience: float = PATIENCE) -> Generator[Peers, 
     with _together(START_PATIENCE):
         start = datetime.timedelta(seconds=START_PATIENCE)
         dist.init_process_group("nccl" if cuda else "gloo", timeout=start)
-        group = dist.new_group(timeout=datetime.timedelta(seconds=patience))
+        limit = datetime.timedelta(seconds=patience)
+        group = cast("dist.ProcessGroup", dist.new_group(timeout=limit))
     try:
         yield Peers(dist.get_rank(), dist.get_world_size(), device, patience, group)
     finally:

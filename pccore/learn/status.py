@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 State = Literal["queued", "running", "paused", "stopped", "finished", "failed"]
 Command = Literal["run", "pause", "stop"]
@@ -29,14 +30,13 @@ class Status:
     seconds_left: float | None = None
 
 
-def makes_sense(status: Status) -> bool:
-    """Whether the values are of the right kinds, which a damaged file need not have."""
-    left = status.seconds_left
+def makes_sense(fields: Mapping[str, Any]) -> bool:
+    """Whether the values of a status are of the right kinds, which a damaged file need not have."""
+    left = fields["seconds_left"]
     return (
-        status.state in get_args(State)
-        and all(isinstance(n, int) for n in (status.process, status.epoch, status.epochs))
-        and all(isinstance(n, int | float) for n in (status.heartbeat, status.rate))
-        and isinstance(status.message, str)
-        and isinstance(status.machine, str)
+        fields["state"] in get_args(State)
+        and all(isinstance(fields[name], int) for name in ("process", "epoch", "epochs"))
+        and all(isinstance(fields[name], int | float) for name in ("heartbeat", "rate"))
+        and all(isinstance(fields[name], str) for name in ("message", "machine"))
         and (left is None or isinstance(left, int | float))
     )

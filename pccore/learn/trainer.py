@@ -119,7 +119,7 @@ class Trainer:
         )
         self.learner.peers = peers
         # Of every batch the same, also where a run goes on in the middle of an epoch.
-        self.learner.expect.usual = len(peers.share(self._batches(0)[0]))
+        self.learner.expect.usual = len(peers.share(torch.arange(self._largest_batch())))
         self.progress = Progress()
         self.best_params: Params = self.learner.params()
 
@@ -137,13 +137,23 @@ class Trainer:
         check_support(values, supports, circuit.variables, f"the {what} data")
         return Rows(data, self.program.dtype)
 
+    def _tile(self) -> int:
+        """Rows that a full-batch method sees at a time, all processes together."""
+        return self.peers.size * self.program.tile_rows(TRAINING_TILE, training=True)
+
+    def _largest_batch(self) -> int:
+        """Rows of the largest batch, of all processes."""
+        count = len(self.train)
+        if not self.learner.mini_batch:
+            return min(count, self._tile())
+        return -(-count // -(-count // self.options.batch_size))
+
     def _batches(self, epoch: int) -> list[Tensor]:
         """Row numbers of each batch, of all processes, at most batch_size. The order depends on
         seed and epoch only, so a resumed run sees the same batches."""
         count = len(self.train)
         if not self.learner.mini_batch:
-            step = self.peers.size * self.program.tile_rows(TRAINING_TILE, training=True)
-            return list(torch.arange(count).split(step))
+            return list(torch.arange(count).split(self._tile()))
         generator = torch.Generator().manual_seed(self.options.seed * 1_000_003 + epoch)
         order = torch.randperm(count, generator=generator)
         # Of equal size but for one row: each moves the parameters as far as a whole batch does, and

@@ -7,7 +7,10 @@ process of the same priority that reads model and data and pulls the trainer's e
 app (the registry gives the run to a warm worker, which writes metrics, status, checkpoints, looks
 and the best model; a page looks at it twice a second). Compared are processor times, which other
 work on the machine changes less than the clock, and the clock. What the app does so many times a
-second weighs more than it should where the clock runs many times faster than the processor time.
+second weighs more than it should where the clock runs many times faster than the processor time:
+a third run writes its directory in the process of the bare trainer, with the seconds between
+checkpoints, looks and signs of life stretched by as much, as they are on an idle machine; the
+server's work is also shown as its share of a processor.
 """
 
 from __future__ import annotations
@@ -31,7 +34,9 @@ from pc_workbench.views import curves
 from pccore.compile import compile_circuit
 from pccore.datasets import load
 from pccore.files import load_model, save_model
-from pccore.learn import Trainer, TrainOptions
+from pccore.learn import Trainer, TrainOptions, execute, prepare_run
+from pccore.learn import look as look_module
+from pccore.learn import run as run_module
 from tests.benchmarks._speed.output import Output
 
 MODEL, DATA, METHOD = "digits_pd", "digits", "online-em"
@@ -43,19 +48,31 @@ def options_of(epochs: int) -> TrainOptions:
 
 
 def bare(epochs: int, target: str) -> None:
-    """A warm process: trains once for each line on standard input, and says what it took."""
+    """A warm process: trains once for each line on standard input, and says what it took. A line
+    is 0, or how much slower than the processor time the clock is to count for a run directory."""
     torch.set_num_threads(1)
     os.nice(10)  # as the app's workers
-    for _ in sys.stdin:
+    for number, line in enumerate(sys.stdin):
+        stretch = float(line)
         wall, cpu = time.perf_counter(), time.process_time()
         data = load(DATA)
-        trainer = Trainer(
-            compile_circuit(load_model(MODEL)), data.train, data.valid, METHOD,
-            options=options_of(epochs),
-        )  # fmt: skip
-        for _ in trainer.events():
-            pass
-        save_model(trainer.program.circuit.with_params(trainer.best_params), target)
+        circuit = load_model(MODEL)
+        if stretch:
+            run_module.CHECKPOINT_EVERY, run_module.STATUS_EVERY = 5 * stretch, 0.25 * stretch
+            look_module.EVERY = 2 * stretch
+            run = prepare_run(
+                Path(target).with_name(f"run-{number}"), circuit, data, model=MODEL, data=DATA,
+                method=METHOD, train_options=options_of(epochs), threads=1,
+            )  # fmt: skip
+            execute(run)
+        else:
+            trainer = Trainer(
+                compile_circuit(circuit), data.train, data.valid, METHOD,
+                options=options_of(epochs),
+            )  # fmt: skip
+            for _ in trainer.events():
+                pass
+            save_model(trainer.program.circuit.with_params(trainer.best_params), target)
         took = [time.perf_counter() - wall, time.process_time() - cpu]
         print(json.dumps(took), flush=True)
 
@@ -81,6 +98,15 @@ def in_app(registry: Registry, epochs: int) -> tuple[float, float, float]:
         raise SystemExit(view.message)
     took = time.perf_counter() - wall
     return took, cpu_of(worker) - before, time.process_time() - server
+
+
+def ask(process: subprocess.Popen[str], stretch: float) -> tuple[float, float]:
+    """Seconds by the clock and of the processor that `bare` takes."""
+    assert process.stdin is not None and process.stdout is not None
+    process.stdin.write(f"{stretch}\n")
+    process.stdin.flush()
+    wall, cpu = json.loads(process.stdout.readline())
+    return wall, cpu
 
 
 def cpu_of(process: psutil.Process) -> float:
@@ -121,23 +147,20 @@ def main() -> int:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             env=os.environ | {"OMP_NUM_THREADS": "1"},
         )  # fmt: skip
-        assert other.stdin is not None and other.stdout is not None
         registry = Registry(Path(folder) / "runs", 1)
         try:
             warm(registry)
             for pair in range(options.pairs + 1):
-                other.stdin.write("go\n")
-                other.stdin.flush()
-                wall, cpu = json.loads(other.stdout.readline())
+                wall, cpu = ask(other, 0.0)
+                directory = ask(other, max(1.0, wall / cpu))[1]
                 clock, worker, server = in_app(registry, options.epochs)
-                one = {"bare": wall, "bare_cpu": cpu, "app": clock, "worker_cpu": worker,
-                       "server_cpu": server}  # fmt: skip
+                one = {"bare": wall, "bare_cpu": cpu, "directory_cpu": directory, "app": clock,
+                       "worker_cpu": worker, "server_cpu": server}  # fmt: skip
                 if pair:  # the first of the bare process was cold
                     found.append(one)
         finally:
             registry.close()
-            other.stdin.close()
-            other.wait()
+            other.communicate()
     report(found, output)
     return 0
 
@@ -150,10 +173,11 @@ def report(found: list[dict[str, Any]], output: Output) -> None:
          f"{one['app'] / one['bare'] - 1:+.1%}"]
         for n, one in enumerate(found, 1)
     ]  # fmt: skip
-    head = ["pair", "bare, s", "CPU, s", "in the app, s", "worker's CPU, s", "server's CPU, s",
-            "more CPU", "more by the clock"]  # fmt: skip
+    head = ["pair", "bare, s", "CPU, s", "with a directory, CPU, s", "in the app, s",
+            "worker's CPU, s", "server's CPU, s", "more CPU", "more by the clock"]  # fmt: skip
     output.table(head, rows)
     for name, top, bottom in (
+        ("processor time, run directory", ("directory_cpu",), "bare_cpu"),
         ("processor time, worker", ("worker_cpu",), "bare_cpu"),
         ("processor time, worker and server", ("worker_cpu", "server_cpu"), "bare_cpu"),
         ("clock", ("app",), "bare"),
@@ -161,7 +185,9 @@ def report(found: list[dict[str, Any]], output: Output) -> None:
         ratios = [sum(one[key] for key in top) / one[bottom] - 1 for one in found]
         output.say(f"overhead, {name}: median {statistics.median(ratios):+.1%}")
         output.result[f"overhead, {name}"] = statistics.median(ratios)
-    output.result["pairs"] = found
+    share = statistics.median(one["server_cpu"] / one["app"] for one in found)
+    output.say(f"the server's share of a processor meanwhile: {share:.1%}")
+    output.result |= {"pairs": found, "server_share": share}
     output.finish()
 
 
