@@ -26,17 +26,16 @@ from pc_workbench.jobs_state import (
     LIVE,
     RESUMABLE,
     JobView,
-    read_status,
     set_status,
     state_elsewhere,
     state_here,
 )
 from pccore.datasets import Dataset
 from pccore.distillation import DistilRunOptions, prepare_distillation
-from pccore.errors import RunError
+from pccore.errors import PCError, RunError
 from pccore.graph import Circuit
 from pccore.learn import Origin, RunConfig, RunDirectory, TrainOptions, find_runs, prepare_run
-from pccore.learn.directory import Command
+from pccore.learn.status import Command
 
 LIMIT_VARIABLE = "PC_WORKBENCH_JOBS"
 TICK = 0.1  # seconds between looks while there are jobs
@@ -60,6 +59,7 @@ class _Job:
     parking: bool = False
     absent: bool = False
     paused_at: float = 0.0
+    on_gpu: bool = False
 
     @property
     def in_queue(self) -> bool:
@@ -166,7 +166,7 @@ class Registry:
     def view(self, run: str) -> JobView:
         """Where a run stands. Raises NotFoundError for no id, RunError where there is no run."""
         directory = self.directory(run)
-        status = read_status(directory)
+        status = directory.status()
         with self._changed:
             job = self._jobs.get(run)
             if job is None:
@@ -253,7 +253,8 @@ class Registry:
                 raise RunError("this run has not stopped yet, try again in a moment")
             set_status(directory, state="queued")
             directory.request("run")
-            self._jobs[run] = _Job(directory, owner, now, now)
+            on_gpu = directory.config().device != "cpu"
+            self._jobs[run] = _Job(directory, owner, now, now, on_gpu=on_gpu)
             if self._thread is None:
                 self._thread = threading.Thread(
                     target=self._supervise, name="pcw-jobs", daemon=True
@@ -284,7 +285,13 @@ class Registry:
                 continue
             # A process that is already warm first.
             self._idle.sort(key=lambda worker: worker.ready)
-            job.worker = self._idle.pop() if self._idle else WorkerProcess(self._hear)
+            try:
+                job.worker = self._idle.pop() if self._idle else WorkerProcess(self._hear)
+            except OSError as error:
+                why = f"no training process could be started: {error.strerror or error}"
+                set_status(job.run, state="failed", message=why)
+                del self._jobs[job.run.name]
+                continue
             job.worker.order(str(job.run.path))
 
     def _apply(self, job: _Job) -> None:
@@ -293,8 +300,8 @@ class Registry:
         try:
             if job.run.requested() != wanted:
                 job.run.request(wanted)
-        except (RunError, OSError):
-            return  # the directory was removed: the worker is about to say so
+        except PCError:
+            return  # the directory was removed, or the disk is full: the worker will say so
 
     # -- supervision ---------------------------------------------------------------------
 
@@ -321,10 +328,12 @@ class Registry:
                 job.absent = True
 
     def _park(self) -> None:
-        """Of more paused jobs than may run, the oldest give their process back."""
+        """Of more paused jobs than may run, the oldest give their process back; those on a GPU all
+        do, whose memory others want."""
         paused = [j for j in self._jobs.values() if j.worker and j.wanted == "pause"]
         paused = sorted((j for j in paused if not j.parking), key=lambda job: job.paused_at)
-        for job in paused[: max(0, len(paused) - self.limit)]:
+        first = [job for job in paused if not job.on_gpu]
+        for job in (*first[: max(0, len(first) - self.limit)], *(j for j in paused if j.on_gpu)):
             job.parking = True
 
     def _dismiss_idle(self) -> None:
@@ -343,7 +352,7 @@ class Registry:
             if event == "end" and job is not None:
                 self._finish(job)
                 worker.idle_since = time.monotonic()
-                self._idle.append(worker)
+                (self._leaving if message.get("leaving") else self._idle).append(worker)
             elif event == "exit":
                 for workers in (self._idle, self._leaving):
                     if worker in workers:
@@ -357,12 +366,12 @@ class Registry:
 
     def _finish(self, job: _Job) -> None:
         del self._jobs[job.run.name]
-        if job.parking and read_status(job.run).state == "stopped":
+        if job.parking and job.run.status().state == "stopped":
             set_status(job.run, state="paused")
 
     def _ask_elsewhere(self, run: str, command: Command) -> None:
         directory = self.directory(run)
-        status = read_status(directory)
+        status = directory.status()
         state = state_elsewhere(status)
         if state == "paused" and status.process == 0 and command == "stop":
             set_status(directory, state="stopped")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import platform
 import time
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from pc_workbench.jobs_process import is_alive
-from pccore.errors import RunError
+from pccore.errors import PCError
 from pccore.learn import RunDirectory, Status
-from pccore.learn.directory import ENDED, Command
+from pccore.learn.status import ENDED, Command
 
 FRESH = 15.0  # seconds for which the heartbeat of a process elsewhere is believed
 LONGEST_BATCH = 600.0  # seconds that a live process may be silent
@@ -61,25 +62,18 @@ def state_elsewhere(status: Status) -> JobState:
     if status.state == "paused" and status.process == 0:
         return "paused"  # parked: no process is needed to be paused
     silent = time.time() - status.heartbeat
-    # The process may be on another machine, or be silent in a long batch.
-    believed = silent < FRESH or (silent < LONGEST_BATCH and is_alive(status.process))
+    # It may be on another machine, of which we hear only this, or be silent in a long batch.
+    here, alive = status.machine == platform.node(), is_alive(status.process)
+    believed = (silent < FRESH and not here) or (silent < LONGEST_BATCH and alive)
     if status.process and believed:
         return status.state
     return "interrupted"
-
-
-def read_status(run: RunDirectory) -> Status:
-    """The status; a damaged one reads as failed."""
-    try:
-        return run.status()
-    except RunError as error:
-        return Status("failed", 0.0, message=str(error))
 
 
 def set_status(run: RunDirectory, **changes: Any) -> None:
     """Write a status as the one who looks after a run that no process has."""
     changes = {"message": "", "seconds_left": None, **changes}
     try:
-        run.write_status(replace(read_status(run), heartbeat=time.time(), process=0, **changes))
-    except OSError:
-        return  # the directory was removed while the job was going on
+        run.write_status(replace(run.status(), heartbeat=time.time(), process=0, **changes))
+    except PCError:
+        return  # the directory was removed while the job was going on, or the disk is full

@@ -2,7 +2,7 @@
 
 in    {"run": PATH}                     train the run directory, from its checkpoint if it has one
 out   {"event": "ready"}                imports are done
-out   {"event": "end", "state": STATE, "message": TEXT}
+out   {"event": "end", "state": STATE, "message": TEXT, "leaving": whether the process ends now}
 
 How a run gets on is in its directory, and so is the way to pause or stop it. When stdin ends, the
 server is gone: the process leaves at the next batch, the last checkpoint stays.
@@ -46,7 +46,11 @@ def main() -> None:
     _tell(out, {"event": "ready"})
     while (path := orders.get()) is not None:
         state, message = _train(path, gone)
-        _tell(out, {"event": "end", "state": state, "message": message})
+        # Only a process that ends gives all of its memory on a GPU back.
+        leaving = torch.cuda.is_initialized()
+        _tell(out, {"event": "end", "state": state, "message": message, "leaving": leaving})
+        if leaving:
+            break
     # Without torch's tidying up, which takes seconds on a busy machine.
     sys.stderr.flush()
     os._exit(0)
@@ -85,7 +89,7 @@ def _train(path: str, gone: threading.Event) -> tuple[str, str]:
         return "failed", f"{type(error).__name__}: {error}"
 
 
-def _tell(out: TextIO, message: dict[str, str]) -> None:
+def _tell(out: TextIO, message: dict[str, str | bool]) -> None:
     # Nobody reads any more: stdin has ended too, or is about to.
     with contextlib.suppress(OSError, ValueError):
         out.write(json.dumps(message) + "\n")

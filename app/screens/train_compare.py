@@ -12,6 +12,7 @@ import streamlit as st
 
 from pc_workbench import controls, datastore, errors, jobs, runs, state
 from pc_workbench.jobs import JobView
+from pc_workbench.screens import train_offer
 from pc_workbench.views import commands
 from pccore.errors import OptionError, PCError
 from pccore.learn import RunConfig, RunDirectory
@@ -38,6 +39,7 @@ def show() -> None:
     if not found:
         return
     st.subheader("Runs")
+    train_offer.show(found)
     known = [(run, _summary(run[1].id)) for run in found]
     summaries = {one.name: one for _, one in known if one is not None}
     conditions = _conditions(summaries) if len(found) > 1 else ()

@@ -200,6 +200,17 @@ def rerun(config: RunConfig) -> Code:
     return train(config.model, config.data, config.method, options, shared, config.label)
 
 
+def resume(folders: Sequence[str]) -> Code:
+    """(Python, command) that go on with runs."""
+    python = (
+        "from pccore.learn import RunDirectory, execute\n\n"
+        f"for folder in {list(folders)!r}:\n"
+        "    execute(RunDirectory(folder), resume=True)\n"
+    )
+    lines = [f"pccore train --resume --run {shlex.quote(folder)}" for folder in folders]
+    return python, "\n".join(lines)
+
+
 def runs(folder: str, conditions: Sequence[str]) -> Code:
     """(Python, command) that list runs and write them down."""
     given = [one.strip() for one in conditions]

@@ -76,7 +76,7 @@ def merge(story: Story, fresh: Iterable[Mapping[str, Any]]) -> Story:
             begun = done if isinstance(done, int) and name == "embeddings" else -1
             if name not in stages or name == "embeddings":
                 stages[name] = (name, begun, of if isinstance(of, int) else None)
-        elif kind in ("paused", "resumed") and isinstance(epoch, int):
+        elif kind in ("paused", "resumed", "repaired") and isinstance(epoch, int):
             marks.append((epoch, kind))
         elif kind == "finished" and isinstance(event.get("epochs"), int):
             why = _ENDS.get(str(event.get("reason")))

@@ -94,6 +94,12 @@ def declare_train(commands: argparse._SubParsersAction[Parser]) -> None:  # pyri
         help="train N times, from MODEL and from other random parameters, in DIR/00, DIR/01 ...; "
         "the best on validation is written",
     )
+    parser.add_argument(
+        "--peer-timeout",
+        type=whole(1, 86_400),
+        metavar="SECONDS",
+        help="with torchrun: a process that does not answer for so long is lost (default: 60)",
+    )
     settings(parser)
     computing(parser, None)
     output(parser)

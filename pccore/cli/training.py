@@ -35,7 +35,7 @@ from pccore.learn import (
     methods,
     prepare_run,
 )
-from pccore.learn.distributed import Peers, joined, launched
+from pccore.learn.distributed import PATIENCE, Peers, joined, launched
 from pccore.options import describe, parse_assignments, parse_options, to_dict
 from pccore.presets import Facts, Value, preset_options
 from pccore.structures import redrawn, summarise
@@ -56,7 +56,8 @@ def train(options: argparse.Namespace) -> int:
         device_of(options.device)
     if options.restarts > 1 and launched():
         raise OptionError("--restarts is for one process", hint="start them one by one")
-    with joined(options.device or "cpu") as peers:
+    patience = float(options.peer_timeout or PATIENCE)
+    with joined(options.device or "cpu", patience) as peers:
         return _train(options, target, peers)
 
 

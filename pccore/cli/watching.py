@@ -33,7 +33,8 @@ class Watcher:
     def hear(self, event: Event) -> None:
         """One event of the trainer."""
         if self.heading:
-            self.progress.say(self.heading)
+            for line in (self.heading, *self.run.repairs()):
+                self.progress.say(line)
             self.heading = ""
         if self.stop:
             self.run.request("stop")

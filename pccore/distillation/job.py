@@ -25,10 +25,12 @@ from pccore.distillation.sources import obtain
 from pccore.errors import PCError, RunError
 from pccore.graph import Circuit
 from pccore.learn.base import Learner, Method, method_named, methods
-from pccore.learn.directory import Command, RunConfig, RunDirectory, State, Status
+from pccore.learn.directory import RunConfig, RunDirectory
 from pccore.learn.events import Epoch, Event, Paused, Resumed, Step, to_dict
 from pccore.learn.look import ROWS, look
-from pccore.learn.run import check_trainable, environment, execute
+from pccore.learn.prepare import check_trainable, environment
+from pccore.learn.run import execute
+from pccore.learn.status import Command, State, Status
 from pccore.options import option, parse_options
 from pccore.options import to_dict as options_to_dict
 from pccore.transform import hidden_groups, with_states

@@ -30,7 +30,8 @@ from pccore.graph import Circuit
 from pccore.learn.directory import RunDirectory
 from pccore.learn.em import EMOptions, OnlineEMOptions
 from pccore.learn.events import Event
-from pccore.learn.run import execute, prepare_run
+from pccore.learn.prepare import prepare_run
+from pccore.learn.run import execute
 from pccore.learn.trainer import TrainOptions
 from pccore.options import option
 from pccore.transform import hidden_groups, with_states

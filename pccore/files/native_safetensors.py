@@ -7,6 +7,7 @@ than a few children, "offsets/GROUP" and "children/GROUP" (int64).
 Where a network generates the weights of the dense sums, "generated" is true in the structure,
 "network/embeddings", "network/weight.0", "network/bias.0" ... stand for all of them, and the JSON
 lies deflated in the tensor "structure" (uint8): written out it would be larger than the parameters.
+"crc32" in the metadata is a checksum of all else.
 """
 
 from __future__ import annotations
@@ -84,7 +85,9 @@ def save(circuit: Circuit, stream: BinaryIO) -> None:
             bytearray(zlib.compress(text.encode(), 9)), dtype=torch.uint8
         )
     size = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
-    header = tensor_container.header_bytes(tensors, metadata)
+    header = tensor_container.header_bytes(
+        tensors, tensor_container.with_checksum(metadata, tensors)
+    )
     if len(header) > limits.max_json_bytes or len(header) + size > limits.max_bytes:
         raise FileError(
             f"the file would have {len(header) + size} bytes, {len(header)} of them structure, "
@@ -110,6 +113,8 @@ def load(source: Source) -> Circuit:
         named = {k.removeprefix(_NETWORK): t for k, t in tensors.items() if k.startswith(_NETWORK)}
         circuit = circuit.with_params(Generated(Network.of(named), made, params))
     validate_params(circuit)
+    # Last: whoever changed a file on purpose is told better what is wrong with it.
+    tensor_container.verify(header.metadata, tensors)
     return circuit
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import math
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -40,6 +41,7 @@ DTYPES: Mapping[str, torch.dtype] = MappingProxyType(
 _NAMES: Mapping[torch.dtype, str] = MappingProxyType({d: n for n, d in DTYPES.items()})
 _MAX_AXES = 8
 _METADATA = "__metadata__"
+_CHECKSUM = "crc32"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,33 @@ def header_bytes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> 
         offset = stop
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
     return text + b" " * (-len(text) % 8)
+
+
+def with_checksum(metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> dict[str, str]:
+    """The metadata with a checksum of them and of the tensors: a disk may change a bit."""
+    return {**metadata, _CHECKSUM: _checksum(metadata, tensors)}
+
+
+def verify(metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> None:
+    """Raise FileError unless the checksum is right. Files of other programs have none."""
+    rest = dict(metadata)
+    claimed = rest.pop(_CHECKSUM, None)
+    if claimed is not None and claimed != _checksum(rest, tensors):
+        raise FileError(
+            "the file was changed after it was written",
+            hint=f"it is damaged; if not, remove {_CHECKSUM!r} from its metadata",
+        )
+
+
+def _checksum(metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
+    """CRC-32 of everything, in an order that does not depend on the file's."""
+    found = zlib.crc32(json.dumps(sorted(metadata.items())).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        found = zlib.crc32(f"{name} {tensor.dtype} {list(tensor.shape)}".encode(), found)
+        if tensor.numel():
+            found = zlib.crc32(_bits(tensor).data, found)
+    return f"{found:08x}"
 
 
 def write(stream: BinaryIO, header: bytes, tensors: Mapping[str, Tensor]) -> None:

@@ -81,7 +81,7 @@ class Learner(ABC):
         return Params(tensors)
 
     def state(self) -> dict[str, Tensor]:
-        """What a checkpoint must hold besides the parameters."""
+        """What a checkpoint must hold besides the parameters, after any batch."""
         return {}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:  # noqa: B027
@@ -124,13 +124,15 @@ class Expectation:
         #: Small regions as tables, once there was a batch to tell how large they may be.
         self._tables: Tables | None = None
         self._tried = False
+        #: Rows of an ordinary batch, which the tables suit; None: the first batch is one.
+        self.usual: int | None = None
 
     @torch.no_grad()
     def __call__(self, x: Tensor, statistics: list[Tensor]) -> BatchResult:
         """Add the expected counts of rows x [B, V]; large batches in tiles."""
         if not self._tried:
             self._tried = True
-            self._tables = tables_for(self.program, states_for(len(x)))
+            self._tables = tables_for(self.program, states_for(self.usual or len(x)))
         if self._tables is not None and _complete(x):
             return self._each(x, lambda tile: self._look_up(tile, statistics), self._tables.program)
         return self._each(x, lambda tile: self._pass(tile, statistics))

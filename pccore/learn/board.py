@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pccore.errors import OptionError
-from pccore.learn.directory import CONFIG, RunDirectory
+from pccore.learn.directory import RunDirectory
 from pccore.learn.overview import summarise
 
 #: The events of an epoch that become curves, and what these are called.
@@ -33,7 +33,7 @@ def to_tensorboard(run: RunDirectory, folder: str | Path) -> int:
             "TensorBoard is not installed here", hint="pip install tensorboard"
         ) from error
     summary = summarise(run)
-    now = run.path.joinpath(CONFIG).stat().st_mtime
+    now = run.created()
     epochs = [event for event in run.metrics()[0] if event.get("event") == "epoch"]
     target = Path(folder) / run.name
     for old in target.glob("events.out.tfevents.*"):  # TensorBoard would show both

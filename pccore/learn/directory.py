@@ -1,55 +1,60 @@
 """A training run is a directory; everything about it can be read back after a crash.
 
 config.json               what was asked for (see RunConfig)
+config.copy.json          the same
 initial.pc.safetensors    the circuit that training started from
 metrics.jsonl             one event a line, appended
-checkpoint.safetensors    parameters, learner state and progress; replaced by rename
+checkpoint.safetensors    parameters, learner state, position in the epoch, and the metrics so far
+checkpoint.previous.safetensors    the one before
 best.pc.safetensors       the best circuit so far, an ordinary model file
 look.safetensors          samples, the mean and the health of a recent model (see `look`)
 status.json               state, heartbeat, process, last progress
 control.json              what the user wants: run, pause or stop
 lock                      held by the process that runs it
+
+A run survives the loss of any one of these files. All but the metrics are replaced by rename, so
+that a process killed at any byte leaves the old or the new one; where a disk damages one, checksums
+tell. The two newest checkpoints are kept: an older one goes when a newer is safely on the disk.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
+import shutil
 import time
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, cast
+from typing import Any, cast
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
-from pccore.errors import RunError
+from pccore.errors import FileError, RunError
 from pccore.files import load_model, save_model
-from pccore.files.atomic import write_atomically
+from pccore.files.atomic import append_line, remove_leftovers
 from pccore.graph import Circuit
+from pccore.learn import storage
 from pccore.learn.look import Look, restored
-
-State = Literal["queued", "running", "paused", "stopped", "finished", "failed"]
-Command = Literal["run", "pause", "stop"]
-
-#: States after which nothing more happens unless the run is resumed.
-ENDED: tuple[State, ...] = ("stopped", "finished", "failed")
+from pccore.learn.status import Command, Status, makes_sense
+from pccore.learn.storage import Checkpoint
 
 CONFIG = "config.json"
+CONFIG_COPY = "config.copy.json"
 INITIAL = "initial.pc.safetensors"
 METRICS = "metrics.jsonl"
 CHECKPOINT = "checkpoint.safetensors"
+PREVIOUS = "checkpoint.previous.safetensors"
 BEST = "best.pc.safetensors"
 LOOK = "look.safetensors"
 STATUS = "status.json"
 CONTROL = "control.json"
 LOCK = "lock"
 
-#: Seconds that a run which is just ending may take to let go of its directory.
-LOCK_PATIENCE = 2.0
+#: Written by nobody but the process that holds the lock, while there is one.
+_OWN = (CHECKPOINT, BEST, LOOK, METRICS, INITIAL, STATUS, CONFIG, CONFIG_COPY)
 
 
 @dataclass(frozen=True)
@@ -94,20 +99,6 @@ class RunConfig:
 
 
 @dataclass(frozen=True)
-class Status:
-    """Where a run stands. heartbeat: seconds since the epoch of the last sign of life."""
-
-    state: State
-    heartbeat: float
-    process: int = 0
-    message: str = ""
-    epoch: int = 0
-    epochs: int = 0
-    rate: float = 0.0
-    seconds_left: float | None = None
-
-
-@dataclass(frozen=True)
 class Scores:
     """How far a run has come; None where there is no such number (yet).
 
@@ -131,18 +122,25 @@ class RunDirectory:
 
     @classmethod
     def create(cls, path: str | Path, config: RunConfig, circuit: Circuit) -> RunDirectory:
-        """Make the directory. Raises RunError if it already holds a run."""
+        """Make the directory. Raises RunError if it already holds a run, FileError where it cannot
+        be written; nothing is left behind then."""
         run = cls(path)
-        if (run.path / CONFIG).exists():
+        if run.exists():
             raise RunError("already holds a run", where=str(path), hint="resume it or name another")
+        fresh = not run.path.exists()
         try:
             run.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RunError(f"cannot be made: {error.strerror}", where=str(path)) from None
-        save_model(circuit, run.path / INITIAL)
-        run.write_status(Status("queued", time.time()))
-        # Last, because a directory with a config is a run.
-        run._write_json(CONFIG, asdict(config))
+        try:
+            save_model(circuit, run.path / INITIAL)
+            run.write_status(Status("queued", time.time()))
+            # Last, because a directory with a config is a run.
+            run.write_config(config)
+        except BaseException:
+            if fresh:
+                shutil.rmtree(run.path, ignore_errors=True)
+            raise
         return run
 
     @property
@@ -152,7 +150,14 @@ class RunDirectory:
 
     def exists(self) -> bool:
         """Whether the directory holds a run."""
-        return (self.path / CONFIG).is_file()
+        return any((self.path / name).is_file() for name in (CONFIG, CONFIG_COPY))
+
+    def created(self) -> float:
+        """When it was made, in seconds since the epoch; 0 where there is no telling."""
+        for name in (CONFIG, CONFIG_COPY):
+            with contextlib.suppress(OSError):
+                return (self.path / name).stat().st_mtime
+        return 0.0
 
     def scores(self) -> Scores:
         """What the metrics say. Raises RunError where they cannot be read."""
@@ -172,29 +177,53 @@ class RunDirectory:
     # -- configuration and models --------------------------------------------------------
 
     def config(self) -> RunConfig:
-        """Raises RunError if it is missing or malformed."""
-        fields = self._read_json(CONFIG)
-        if fields is None:
+        """From the copy where the file itself is damaged. Raises RunError if both are, or if there
+        is no run."""
+        if not self.exists():
             raise RunError("holds no run", where=str(self.path))
+        found = self._config(CONFIG) or self._config(CONFIG_COPY)
+        if found is None:
+            raise RunError(f"{CONFIG} and its copy are damaged", where=str(self.path))
+        return found
+
+    def restore_config(self) -> list[str]:
+        """Write the configuration and its copy again where one is damaged; says so."""
+        names = (CONFIG, CONFIG_COPY)
+        damaged = [name for name in names if self._config(name) is None]
+        if damaged:
+            self.write_config(self.config())
+        return [f"{name} is missing or damaged: wrote it again" for name in damaged]
+
+    def _config(self, name: str) -> RunConfig | None:
+        """None where the file is missing or damaged."""
         try:
+            fields = storage.read_json(self.path / name)
+            if fields is None:
+                return None
             if fields.get("origin") is not None:
                 fields["origin"] = Origin(**fields["origin"])
             return RunConfig(**fields)
-        except TypeError:
-            raise RunError(f"{CONFIG} is not a run configuration", where=str(self.path)) from None
+        except (RunError, TypeError):
+            return None
 
     def write_config(self, config: RunConfig) -> None:
         """Replace the configuration: a resumed run may stop later than was planned."""
-        self._write_json(CONFIG, asdict(config))
+        for name in (CONFIG_COPY, CONFIG):
+            storage.write_json(self.path / name, asdict(config), check=True)
 
     def initial(self) -> Circuit:
         """The circuit that training started from."""
         return load_model(self.path / INITIAL)
 
     def best(self) -> Circuit | None:
-        """The best circuit so far, None before the first epoch."""
+        """The best circuit so far, None before the first epoch. Raises FileError where it is
+        damaged."""
         path = self.path / BEST
-        return load_model(path) if path.exists() else None
+        try:
+            return load_model(path) if path.exists() else None
+        except FileError as error:
+            again = f"`pccore train --resume --run {self.path}` writes it again"
+            raise FileError(error.message, where=error.where, hint=again) from None
 
     def write_best(self, circuit: Circuit) -> None:
         """Replace the best circuit."""
@@ -205,10 +234,9 @@ class RunDirectory:
     def append(self, event: Mapping[str, Any]) -> None:
         """Add one line to the metrics. Raises RunError if that cannot be written."""
         try:
-            with (self.path / METRICS).open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps(_finite(event)) + "\n")
-        except OSError as error:
-            raise self._unwritable(METRICS, error) from None
+            append_line(self.path / METRICS, json.dumps(storage.finite(event)))
+        except FileError as error:
+            raise RunError(f"{METRICS} {error.message}", where=str(self.path)) from None
 
     def metrics(self, start: int = 0) -> tuple[list[dict[str, Any]], int]:
         """Complete events from byte `start` on, and the byte to continue from.
@@ -219,7 +247,7 @@ class RunDirectory:
             with (self.path / METRICS).open("rb") as stream:
                 stream.seek(start)
                 data = stream.read()
-        except FileNotFoundError:
+        except OSError:
             return [], start
         end = data.rfind(b"\n") + 1
         events: list[dict[str, Any]] = []
@@ -232,61 +260,98 @@ class RunDirectory:
                 events.append(cast(dict[str, Any], event))
         return events, start + end
 
-    def keep_metrics_until(self, epoch: int) -> None:
-        """Drop events after `epoch`: they are about to happen again."""
-        events, _ = self.metrics()
-        kept = [e for e in events if isinstance(e.get("epoch"), int) and e["epoch"] <= epoch]
-        text = "".join(json.dumps(e) + "\n" for e in kept)
-        self._write(METRICS, text.encode())
+    def repairs(self) -> list[str]:
+        """What was damaged when the run was last resumed, a sentence each."""
+        told = [e for e in self.metrics()[0] if e.get("event") in ("epoch", "repaired")]
+        latest = itertools.takewhile(lambda e: e.get("event") == "repaired", reversed(told))
+        return [str(event.get("message")) for event in latest][::-1]
+
+    def write_metrics(self, events: Iterable[Mapping[str, Any]]) -> None:
+        """Replace the metrics: what came after a checkpoint is about to happen again."""
+        text = "".join(json.dumps(event) + "\n" for event in events)
+        storage.write_bytes(self.path / METRICS, text.encode())
 
     # -- checkpoints ---------------------------------------------------------------------
 
-    def write_checkpoint(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
-        """Replace the checkpoint in one step: a crash leaves the old or the new one."""
-        self._write_tensors(CHECKPOINT, tensors, numbers)
+    def write_checkpoint(
+        self,
+        tensors: Mapping[str, Tensor],
+        numbers: Mapping[str, Any],
+        events: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        """Add a checkpoint; of those before, the newest is kept. events: the metrics so far."""
+        facts = {"numbers": dict(numbers), "events": list(events)}
+        path, previous = self.path / CHECKPOINT, self.path / PREVIOUS
+        storage.write_tensors(path, tensors, facts, previous)
 
-    def read_checkpoint(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-        """(tensors, numbers), or None if there is none. Raises RunError if it is damaged."""
-        return self._read_tensors(CHECKPOINT)
+    def read_checkpoint(self) -> Checkpoint | None:
+        """The newest one that is whole, None if there is none. Raises RunError if all are
+        damaged."""
+        damage: list[str] = []
+        for name in (CHECKPOINT, PREVIOUS):
+            try:
+                found = storage.read_tensors(self.path / name)
+                if found is not None:
+                    tensors, facts = found
+                    # Before there were events, the numbers stood alone.
+                    numbers = facts.get("numbers", facts)
+                    return Checkpoint(tensors, numbers, facts.get("events"), damage)
+            except RunError as error:
+                damage.append(error.message)
+        if damage:
+            raise RunError("; ".join(damage), where=str(self.path), hint="start the run anew")
+        return None
+
+    def drop_damaged_checkpoint(self) -> None:
+        """Remove the newest one: the next would otherwise take the place of the one before."""
+        (self.path / CHECKPOINT).unlink(missing_ok=True)
+
+    def remove_leftovers(self) -> None:
+        """Remove what a killed process has half written; only for the holder of the lock."""
+        remove_leftovers(self.path, _OWN)
 
     # -- looks ---------------------------------------------------------------------------
 
     def write_look(self, look: Look) -> None:
         """Replace the last look."""
-        self._write_tensors(LOOK, look.tensors(), look.facts())
+        storage.write_tensors(self.path / LOOK, look.tensors(), look.facts())
 
     def look(self) -> Look | None:
         """The last look, None where there is none. Raises RunError if it is damaged."""
-        found = self._read_tensors(LOOK)
+        found = storage.read_tensors(self.path / LOOK)
         if found is None:
             return None
         try:
             return restored(*found)
-        except (TypeError, ValueError):  # DataError is a ValueError
+        except (TypeError, ValueError, KeyError):  # DataError is a ValueError
             raise RunError(f"{LOOK} is damaged", where=str(self.path)) from None
 
     # -- status and control --------------------------------------------------------------
 
     def write_status(self, status: Status) -> None:
         """Replace the status."""
-        self._write_json(STATUS, asdict(status))
+        storage.write_json(self.path / STATUS, asdict(status))
 
     def status(self) -> Status:
         """The last status; "failed" with a message where it cannot be read."""
-        fields = self._read_json(STATUS)
         try:
-            return Status(**(fields or {}))
-        except TypeError:
+            found = Status(**(storage.read_json(self.path / STATUS) or {}))
+        except (RunError, TypeError):
+            found = None
+        if found is None or not makes_sense(asdict(found)):
             return Status("failed", 0.0, message=f"{STATUS} is missing or damaged")
+        return found
 
     def request(self, command: Command) -> None:
         """Ask the process that runs it to run, pause or stop."""
-        self._write_json(CONTROL, {"command": command})
+        storage.write_json(self.path / CONTROL, {"command": command})
 
     def requested(self) -> Command:
-        """The last command, "run" if there is none."""
-        fields = self._read_json(CONTROL) or {}
-        command = fields.get("command")
+        """The last command, "run" if there is none or the file is damaged."""
+        try:
+            command = (storage.read_json(self.path / CONTROL) or {}).get("command")
+        except RunError:
+            return "run"
         return command if command in ("run", "pause", "stop") else "run"
 
     # -- one process at a time -----------------------------------------------------------
@@ -297,88 +362,21 @@ class RunDirectory:
 
         Raises RunError if somebody else is at work, or if the directory cannot be written.
         """
-        try:
-            stream = (self.path / LOCK).open("a")
-        except OSError as error:
-            raise self._unwritable(LOCK, error) from None
-        with stream:
-            deadline = time.monotonic() + LOCK_PATIENCE
-            while not _try_lock(stream.fileno()):
-                if time.monotonic() > deadline:
-                    process = self.status().process
-                    raise RunError(
-                        f"is being run by another process ({process})",
-                        where=str(self.path),
-                        hint="stop that one first",
-                    )
-                time.sleep(0.05)
+        with contextlib.ExitStack() as stack:
+            try:
+                held = stack.enter_context(storage.locked(self.path / LOCK))
+            except OSError as error:
+                reason = error.strerror or type(error).__name__
+                message = f"{LOCK} cannot be written: {reason}"
+                raise RunError(message, where=str(self.path)) from None
+            if not held:
+                process = self.status().process
+                raise RunError(
+                    f"is being run by another process ({process})",
+                    where=str(self.path),
+                    hint="stop that one first",
+                )
             yield
-
-    def _unwritable(self, name: str, error: OSError) -> RunError:
-        reason = error.strerror or type(error).__name__
-        return RunError(f"{name} cannot be written: {reason}", where=str(self.path))
-
-    # -- files ---------------------------------------------------------------------------
-
-    def _write(self, name: str, data: bytes) -> None:
-        def write(stream: BinaryIO) -> None:
-            stream.write(data)
-
-        write_atomically(self.path / name, write)
-
-    def _write_tensors(
-        self, name: str, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]
-    ) -> None:
-        contiguous = {key: tensor.contiguous() for key, tensor in tensors.items()}
-        self._write(name, save(contiguous, {"progress": json.dumps(dict(facts))}))
-
-    def _read_tensors(self, name: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-        path = self.path / name
-        if not path.exists():
-            return None
-        try:
-            with safe_open(path, framework="pt") as file:
-                facts = json.loads((file.metadata() or {})["progress"])
-                return {key: file.get_tensor(key) for key in file.keys()}, facts  # noqa: SIM118
-        except (SafetensorError, KeyError, ValueError, OSError) as error:
-            raise RunError(f"{name} cannot be read: {error}", where=str(self.path)) from None
-
-    def _write_json(self, name: str, fields: Mapping[str, Any]) -> None:
-        self._write(name, json.dumps(_finite(fields), indent=1).encode())
-
-    def _read_json(self, name: str) -> dict[str, Any] | None:
-        try:
-            fields = json.loads((self.path / name).read_bytes())
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except (OSError, ValueError, RecursionError):
-            raise RunError(f"{name} is damaged", where=str(self.path)) from None
-        if not isinstance(fields, dict):
-            raise RunError(f"{name} is damaged", where=str(self.path))
-        return cast(dict[str, Any], fields)
-
-
-def _try_lock(descriptor: int) -> bool:
-    """Lock an open file unless somebody else holds it; True where locks are not supported."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # some network file systems
-        return True
-    return True
-
-
-def _finite(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON has no infinities: they become None."""
-    return {
-        k: None if isinstance(v, float) and (v != v or abs(v) == float("inf")) else v
-        for k, v in fields.items()
-    }
 
 
 def find_runs(folder: str | Path) -> list[RunDirectory]:
@@ -388,10 +386,8 @@ def find_runs(folder: str | Path) -> list[RunDirectory]:
     except OSError:
         return []
     runs = [RunDirectory(entry.path) for entry in entries if entry.is_dir()]
-    dated = [
-        (run.path.joinpath(CONFIG).stat().st_mtime, run.name, run) for run in runs if run.exists()
-    ]
+    dated = [(run.created(), run.name, run) for run in runs if run.exists()]
     return [run for _, _, run in sorted(dated, key=lambda item: item[:2], reverse=True)]
 
 
-__all__ = ["ENDED", "Origin", "RunConfig", "RunDirectory", "Status", "find_runs"]
+__all__ = ["Origin", "RunConfig", "RunDirectory", "find_runs"]

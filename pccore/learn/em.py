@@ -97,6 +97,25 @@ class FullEM(Learner):
             total += statistics
             statistics.zero_()
 
+    def state(self) -> dict[str, Tensor]:
+        """The counts so far, none at the end of an epoch."""
+        if not self._recent and not self._totals:
+            return {}
+        found = {f"counts.{n}": s.cpu().clone() for n, s in enumerate(self._statistics)}
+        found |= {f"totals.{n}": s.cpu().clone() for n, s in enumerate(self._totals)}
+        return {**found, "recent": torch.tensor(self._recent)}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take back the counts."""
+        if not state:
+            return
+        self._recent = int(state["recent"])
+        for n, statistics in enumerate(self._statistics):
+            statistics.copy_(state[f"counts.{n}"])
+        if "totals.0" in state:
+            device = self.program.device
+            self._totals = [state[f"totals.{n}"].to(device) for n in range(len(self._statistics))]
+
     def end_epoch(self) -> None:
         """M-step."""
         if self._totals:

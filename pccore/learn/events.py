@@ -61,10 +61,19 @@ class Resumed:
     epoch: int
 
 
+@dataclass(frozen=True)
+class Repaired:
+    """A resumed run has found files damaged and did without; message: which, and what it did.
+    epoch: the last finished one."""
+
+    epoch: int
+    message: str
+
+
 #: What a trainer yields.
 Event = Step | Epoch | Finished
 #: What happens to a run besides.
-Mark = Paused | Resumed
+Mark = Paused | Resumed | Repaired
 
 
 def to_dict(event: Event | Mark) -> dict[str, str | int | float | bool | None]:

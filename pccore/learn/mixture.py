@@ -28,7 +28,8 @@ from pccore.errors import DataError, RunError
 from pccore.graph import Circuit
 from pccore.learn.base import method_named
 from pccore.learn.directory import RunDirectory
-from pccore.learn.run import execute, prepare_run
+from pccore.learn.prepare import prepare_run
+from pccore.learn.run import execute
 from pccore.learn.trainer import TrainOptions
 from pccore.options import describe, option, parse_options, to_dict
 from pccore.structures import build_structure, find_structure, shape_of

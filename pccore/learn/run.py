@@ -4,112 +4,45 @@ from __future__ import annotations
 
 import contextlib
 import os
-import platform
 import time
-from collections.abc import Callable, Collection
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import torch
 
-from pccore import __version__
 from pccore.compile import compile_circuit
-from pccore.datasets import Dataset, ImageShape, check_columns, check_support, load
+from pccore.datasets import Dataset, ImageShape, load
 from pccore.datasets.labels import only
-from pccore.errors import DataError, OptionError, PCError, RunError
+from pccore.errors import FileError, NotFoundError, PCError, RunError
 from pccore.graph import Circuit
 from pccore.learn.base import method_named
-from pccore.learn.directory import Command, Origin, RunConfig, RunDirectory, State, Status
-from pccore.learn.distributed import ALONE, Peers, launched
-from pccore.learn.events import Epoch, Event, Finished, Paused, Resumed, Step, to_dict
+from pccore.learn.directory import BEST, INITIAL, RunDirectory
+from pccore.learn.distributed import ALONE, Peers
+from pccore.learn.events import (
+    Epoch,
+    Event,
+    Finished,
+    Mark,
+    Paused,
+    Repaired,
+    Resumed,
+    Step,
+    to_dict,
+)
 from pccore.learn.look import ROWS, Looks, look
+from pccore.learn.status import Command, State, Status
+from pccore.learn.storage import Checkpoint, finite
 from pccore.learn.trainer import Snapshot, Trainer, TrainOptions
 from pccore.options import parse_options
-from pccore.options import to_dict as options_to_dict
-from pccore.queries import require
 
 #: Seconds between checkpoints, status updates and looks at the control file.
 CHECKPOINT_EVERY = 5.0
+#: A checkpoint waits until training took so many times as long as the last one did.
+CHECKPOINT_SHARE = 20.0
 STATUS_EVERY = 0.25
 #: As numbers, which processes can tell each other.
 COMMANDS: tuple[Command, ...] = ("run", "pause", "stop")
-
-
-def prepare_run(
-    path: str | Path,
-    circuit: Circuit,
-    dataset: Dataset,
-    *,
-    model: str,
-    data: str,
-    method: str = "em",
-    method_options: object = None,
-    train_options: TrainOptions | None = None,
-    device: str = "cpu",
-    threads: int | None = None,
-    memory: int | None = None,
-    title: str = "",
-    label: int | None = None,
-    frozen: Collection[str] = (),
-    origin: Origin | None = None,
-) -> RunDirectory:
-    """Check everything that can be wrong, then make the run directory.
-
-    label: learn from the rows of this class alone. frozen: ids of parameters that stay as they
-    are. origin: the run whose model, changed, the circuit is. Raises PropertyError for a circuit
-    that cannot be trained, DataError for data that does not fit it, OptionError, RunError; nothing
-    is written then.
-    """
-    chosen = method_named(method)
-    unknown = sorted(set(frozen) - set(circuit.params))
-    if unknown:
-        raise OptionError(f"the circuit has no parameter {unknown[0]!r} to freeze")
-    check_trainable(circuit, dataset if label is None else only(dataset, label))
-    config = RunConfig(
-        model=model,
-        data=data,
-        method=method,
-        method_options=options_to_dict(method_options or chosen.options()),
-        train_options=options_to_dict(train_options or TrainOptions()),
-        device=device,
-        threads=threads,
-        memory=memory,
-        title=title,
-        data_fingerprint=dataset.fingerprint(),
-        label=label,
-        frozen=sorted(frozen),
-        origin=origin,
-        environment=environment(),
-    )
-    return RunDirectory.create(path, config, circuit)
-
-
-def environment() -> dict[str, str]:
-    """Versions and machine, for the record."""
-    return {
-        "pccore": __version__,
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        **({"processes": os.environ["WORLD_SIZE"]} if launched() else {}),
-    }
-
-
-def check_trainable(circuit: Circuit, dataset: Dataset) -> None:
-    """Raise PropertyError or DataError unless the circuit can learn from the data."""
-    circuit.validate_params()
-    require(circuit, "sample")
-    check_columns(dataset, len(circuit.variables), where=dataset.name)
-    unmentioned = [v for v in range(len(circuit.variables)) if v not in circuit.domains]
-    if unmentioned:
-        name = circuit.variables[unmentioned[0]]
-        raise DataError(f"no leaf of the circuit mentions variable {name}", where=dataset.name)
-    supports = [circuit.domain(v) for v in range(len(circuit.variables))]
-    for split in ("train", "valid"):
-        check_support(dataset.rows(split), supports, dataset.variables, f"{dataset.name}:{split}")
 
 
 def execute(
@@ -123,8 +56,9 @@ def execute(
     """Train until the options, a stop request or an error end it; returns the final state.
 
     With resume the last checkpoint is continued; on the CPU the result equals the
-    uninterrupted run bit for bit. A stop keeps every finished epoch, a killed process loses
-    those of the last CHECKPOINT_EVERY seconds. listener sees every event. Errors of the
+    uninterrupted run bit for bit. A stop keeps every finished batch, a killed process loses
+    the last CHECKPOINT_EVERY seconds. Files that a resumed run finds damaged it does without, and
+    says so among the metrics. listener sees every event. Errors of the
     package are written to the status and raised again. peers: the processes that train together,
     each of which calls this; one of them writes.
 
@@ -145,7 +79,7 @@ def _follow(
     peers: Peers,
 ) -> State:
     """Train beside the process that writes, and do what that one is told."""
-    trainer = _trainer(run, resume, data, peers)[0]
+    trainer = _ready(run, resume, data, peers).trainer
     for event in trainer.events():
         if listener is not None:
             listener(event)
@@ -157,10 +91,17 @@ def _follow(
     return "finished"
 
 
-def _trainer(
-    run: RunDirectory, resume: bool, data: Dataset | None, peers: Peers
-) -> tuple[Trainer, bool, Dataset]:
-    """The trainer of a run, whether it continues a checkpoint, and all the data."""
+@dataclass(frozen=True)
+class _Ready:
+    """A trainer that can begin or go on. dataset: all of it. damage: a sentence each."""
+
+    trainer: Trainer
+    checkpoint: Checkpoint | None
+    dataset: Dataset
+    damage: tuple[str, ...]
+
+
+def _ready(run: RunDirectory, resume: bool, data: Dataset | None, peers: Peers) -> _Ready:
     config = run.config()
     if config.threads:
         torch.set_num_threads(config.threads)
@@ -174,10 +115,9 @@ def _trainer(
         )
     seen = dataset if config.label is None else only(dataset, config.label)
     device = config.device if peers.size == 1 else peers.device
+    circuit, damage = _structure(run, checkpoint)
     trainer = Trainer(
-        compile_circuit(
-            run.initial(), device, memory=config.memory, frozen=frozenset(config.frozen)
-        ),
+        compile_circuit(circuit, device, memory=config.memory, frozen=frozenset(config.frozen)),
         seen.rows("train"),
         seen.rows("valid"),
         config.method,
@@ -186,8 +126,27 @@ def _trainer(
         peers,
     )
     if checkpoint is not None:
-        trainer.restore(*checkpoint)
-    return trainer, checkpoint is not None, dataset
+        try:
+            trainer.restore(checkpoint.tensors, checkpoint.numbers)
+        except KeyError as error:
+            raise RunError(f"the checkpoint has no {error}", where=str(run.path)) from None
+        if checkpoint.damage:
+            why = "; ".join(checkpoint.damage)
+            damage.append(f"{why}: went on from the checkpoint before")
+    peers.assembled()
+    return _Ready(trainer, checkpoint, dataset, tuple(damage))
+
+
+def _structure(run: RunDirectory, checkpoint: Checkpoint | None) -> tuple[Circuit, list[str]]:
+    """The circuit to train, and what is wrong with its file."""
+    try:
+        return run.initial(), []
+    except (FileError, NotFoundError):
+        # A checkpoint has the parameters, and the best circuit the same structure.
+        best = run.best() if checkpoint is not None else None
+        if best is None:
+            raise
+        return best, [f"{INITIAL} is damaged: took the structure of {BEST}"]
 
 
 class _Execution:
@@ -199,8 +158,13 @@ class _Execution:
         self.peers = peers
         self.last_status = 0.0
         self.last_checkpoint = time.monotonic()
+        self.checkpoint_seconds = 0.0
+        #: What the metrics say, for the next checkpoint.
+        self.told: list[dict[str, Any]] = []
         #: The state after the last finished epoch, until it is written.
         self.unsaved: Snapshot | None = None
+        #: The best circuit so far, until it is written.
+        self.best: Circuit | None = None
         self.looks = Looks()
         #: How rows are images, of which people want to see samples.
         self.image: ImageShape | None = None
@@ -219,14 +183,48 @@ class _Execution:
             raise
 
     def _begin(self, resume: bool, data: Dataset | None) -> Trainer:
-        trainer, continues, dataset = _trainer(self.run, resume, data, self.peers)
-        self.image = dataset.image
+        self.run.remove_leftovers()
+        found = _ready(self.run, resume, data, self.peers)
+        trainer, checkpoint = found.trainer, found.checkpoint
+        self.image = found.dataset.image
         # Without a checkpoint the run starts over, and so do its metrics.
-        self.run.keep_metrics_until(trainer.progress.epoch if continues else -1)
-        if continues and trainer.stop_reason() is None:
-            self.run.append(to_dict(Resumed(trainer.progress.epoch)))
+        if checkpoint is not None:
+            self.told = self._told_until(checkpoint)
+        self.run.write_metrics(self.told)
+        if checkpoint is not None:
+            self._restore_files(trainer, found)
+            if trainer.stop_reason() is None:
+                self._tell(Resumed(trainer.progress.epoch))
         self.run.request("run")
         return trainer
+
+    def _told_until(self, checkpoint: Checkpoint) -> list[dict[str, Any]]:
+        """The metrics up to a checkpoint: later epochs are about to happen again."""
+        told = checkpoint.events
+        if told is None:  # of an older version
+            last = int(checkpoint.numbers["epoch"])
+            told = [e for e in self.run.metrics()[0] if e.get("epoch", last + 1) <= last]
+        return [event for event in told if event.get("event") != "finished"]
+
+    def _restore_files(self, trainer: Trainer, found: _Ready) -> None:
+        """Make whole what was damaged, or is newer than the checkpoint."""
+        damage = [*found.damage, *self.run.restore_config()]
+        if found.checkpoint is not None and found.checkpoint.damage:
+            self.run.drop_damaged_checkpoint()
+        try:
+            self.run.best()
+        except FileError:
+            damage.append(f"{BEST} is damaged: wrote it again")
+        if trainer.progress.best > -float("inf"):
+            self.run.write_best(trainer.program.circuit.with_params(trainer.best_params))
+        for message in damage:
+            self._tell(Repaired(trainer.progress.epoch, message))
+
+    def _tell(self, event: Event | Mark) -> None:
+        """A line of the metrics."""
+        line = to_dict(event)
+        self.run.append(line)
+        self.told.append(finite(line))
 
     def _pull(self, trainer: Trainer) -> State:
         events = trainer.events()
@@ -236,8 +234,9 @@ class _Execution:
                 self._record(trainer, event)
                 if self.listener is not None:
                     self.listener(event)
-                if self._obey(trainer.progress.epoch) == "stop":
+                if self._obey(trainer, event) == "stop":
                     events.close()
+                    self._keep(trainer, event)
                     self._save()
                     self._report("stopped")
                     return "stopped"
@@ -251,18 +250,19 @@ class _Execution:
     def _record(self, trainer: Trainer, event: Event) -> None:
         if isinstance(event, Step):
             self._report("running", event, throttle=True)
+            if self._due:
+                self._keep(trainer, event)
+                self._save()
             return
         if isinstance(event, Epoch):
             self._report("running", epoch=event.epoch, throttle=True)
             if event.best:
-                best = trainer.program.circuit.with_params(trainer.best_params)
-                self.run.write_best(best)
+                self.best = trainer.program.circuit.with_params(trainer.best_params)
         # Metrics before the checkpoint: a resumed run drops the events that come after its
         # checkpoint, but could not make up for a missing one.
-        self.run.append(to_dict(event))
-        self.unsaved = trainer.state()
-        due = time.monotonic() - self.last_checkpoint >= CHECKPOINT_EVERY
-        if due or isinstance(event, Finished) or event.epoch == 0:
+        self._tell(event)
+        self._keep(trainer, event)
+        if self._due or isinstance(event, Finished) or event.epoch == 0:
             self._save()
         if isinstance(event, Finished) or self.looks.due:
             self._look(trainer, event)
@@ -281,26 +281,42 @@ class _Execution:
             self.run.write_look(look(trainer.program, rows[:ROWS], epoch, self.image))
         self.looks.took(time.monotonic() - start)
 
-    def _save(self) -> None:
-        """Write the state after the last finished epoch, unless that has been done."""
-        if self.unsaved is not None:
-            self.run.write_checkpoint(*self.unsaved)
-            self.unsaved = None
-            self.last_checkpoint = time.monotonic()
+    @property
+    def _due(self) -> bool:
+        """Whether a checkpoint is; where it takes long there are fewer."""
+        waited = time.monotonic() - self.last_checkpoint
+        return waited >= max(CHECKPOINT_EVERY, CHECKPOINT_SHARE * self.checkpoint_seconds)
 
-    def _obey(self, epoch: int) -> str:
-        """Read the control file, waiting here while the run is paused after this epoch."""
+    def _keep(self, trainer: Trainer, event: Event) -> None:
+        """Remember the state after an event, to be saved."""
+        if not isinstance(event, Step) or trainer.divisible:
+            self.unsaved = trainer.state()
+
+    def _save(self) -> None:
+        """Write the state that was kept, unless that has been done."""
+        if self.unsaved is not None:
+            start = time.monotonic()
+            self.run.write_checkpoint(*self.unsaved, self.told)
+            if self.best is not None:
+                self.run.write_best(self.best)
+            self.unsaved = self.best = None
+            self.last_checkpoint = time.monotonic()
+            self.checkpoint_seconds = self.last_checkpoint - start
+
+    def _obey(self, trainer: Trainer, event: Event) -> str:
+        """Read the control file, waiting here while the run is paused after this event."""
         command = self._command()
-        paused = command == "pause"
+        paused, epoch = command == "pause", trainer.progress.epoch
         if paused:
+            self._tell(Paused(epoch))
+            self._keep(trainer, event)
             self._save()
-            self.run.append(to_dict(Paused(epoch)))
         while command == "pause":
             self._report("paused", throttle=self.status.state == "paused")
             time.sleep(0.05)
             command = self._command()
         if paused and command == "run":
-            self.run.append(to_dict(Resumed(epoch)))
+            self._tell(Resumed(epoch))
         return command
 
     def _command(self) -> Command:

@@ -67,7 +67,8 @@ class Progress:
 
     epoch: the last finished one; -1 before the untrained model has been scored. train: its
     training score; gain: how much better that is than the one before. best_impossible: rows of
-    probability zero among those that were scored for the best.
+    probability zero among those that were scored for the best. batches: of the epoch after that
+    are done; total, impossible, seen, seconds: what these came to.
     """
 
     epoch: int = -1
@@ -78,6 +79,11 @@ class Progress:
     last_better: float = -float("inf")
     train: float = -float("inf")
     gain: float = float("inf")
+    batches: int = 0
+    total: float = 0.0
+    impossible: int = 0
+    seen: int = 0
+    seconds: float = 0.0
 
 
 class Trainer:
@@ -112,6 +118,8 @@ class Trainer:
             program, len(self.train), chosen.options() if method_options is None else method_options
         )
         self.learner.peers = peers
+        # Of every batch the same, also where a run goes on in the middle of an epoch.
+        self.learner.expect.usual = len(peers.share(torch.arange(self._largest_batch())))
         self.progress = Progress()
         self.best_params: Params = self.learner.params()
 
@@ -129,13 +137,23 @@ class Trainer:
         check_support(values, supports, circuit.variables, f"the {what} data")
         return Rows(data, self.program.dtype)
 
+    def _tile(self) -> int:
+        """Rows that a full-batch method sees at a time, all processes together."""
+        return self.peers.size * self.program.tile_rows(TRAINING_TILE, training=True)
+
+    def _largest_batch(self) -> int:
+        """Rows of the largest batch, of all processes."""
+        count = len(self.train)
+        if not self.learner.mini_batch:
+            return min(count, self._tile())
+        return -(-count // -(-count // self.options.batch_size))
+
     def _batches(self, epoch: int) -> list[Tensor]:
         """Row numbers of each batch, of all processes, at most batch_size. The order depends on
         seed and epoch only, so a resumed run sees the same batches."""
         count = len(self.train)
         if not self.learner.mini_batch:
-            step = self.peers.size * self.program.tile_rows(TRAINING_TILE, training=True)
-            return list(torch.arange(count).split(step))
+            return list(torch.arange(count).split(self._tile()))
         generator = torch.Generator().manual_seed(self.options.seed * 1_000_003 + epoch)
         order = torch.randperm(count, generator=generator)
         # Of equal size but for one row: each moves the parameters as far as a whole batch does, and
@@ -171,21 +189,22 @@ class Trainer:
     def _one_epoch(self) -> Generator[Event, None, None]:
         epoch = self.progress.epoch + 1
         batches = self._batches(epoch)
-        total, impossible, seen, seconds = 0.0, 0, 0, 0.0
-        for number, rows in enumerate(batches, 1):
+        p = self.progress
+        for number, rows in enumerate(batches[p.batches :], p.batches + 1):
             start = time.perf_counter()
             result = self.learner.batch(self.train[self.peers.share(rows)])
             if number == len(batches):
                 self.learner.end_epoch()
-            seconds += time.perf_counter() - start
-            total += result.log_likelihood
-            impossible += result.impossible
-            seen += result.rows
-            rate = seen / max(seconds, 1e-9)
-            rest = len(self.train) * (self.options.epochs - epoch + 1) - seen
+            p.batches = number
+            p.seconds += time.perf_counter() - start
+            p.total += result.log_likelihood
+            p.impossible += result.impossible
+            p.seen += result.rows
+            rate = p.seen / max(p.seconds, 1e-9)
+            rest = len(self.train) * (self.options.epochs - epoch + 1) - p.seen
             yield Step(epoch, number, len(batches), rate, rest / rate)
-        self.progress.epoch = epoch
-        mean = total / max(1, seen - impossible)
+        mean, impossible, seconds = p.total / max(1, p.seen - p.impossible), p.impossible, p.seconds
+        p.epoch, p.batches, p.total, p.impossible, p.seen, p.seconds = epoch, 0, 0.0, 0, 0, 0.0
         yield self._end_of_epoch(mean, impossible, seconds)
 
     def _end_of_epoch(self, train: float, impossible: int, seconds: float) -> Epoch:
@@ -219,8 +238,14 @@ class Trainer:
 
     # -- checkpoints ---------------------------------------------------------------------
 
+    @property
+    def divisible(self) -> bool:
+        """Whether `state` may be taken inside an epoch: not where others hold part of it."""
+        return self.learner.mini_batch or self.peers.size == 1
+
     def state(self) -> Snapshot:
-        """(tensors, numbers) from which `restore` continues bit for bit on the CPU."""
+        """(tensors, numbers) from which `restore` continues bit for bit on the CPU; after any event
+        where `divisible`."""
         tensors = {f"current/{k}": t for k, t in self.program.params.items()}
         tensors |= {f"best/{k}": t for k, t in self.learner.pack(self.best_params).items()}
         tensors |= {f"learner/{k}": t for k, t in self.learner.state().items()}
@@ -244,4 +269,9 @@ class Trainer:
             last_better=float(numbers["last_better"]),
             train=float(numbers.get("train", -float("inf"))),
             gain=float(numbers.get("gain", float("inf"))),
+            batches=int(numbers.get("batches", 0)),
+            total=float(numbers.get("total", 0.0)),
+            impossible=int(numbers.get("impossible", 0)),
+            seen=int(numbers.get("seen", 0)),
+            seconds=float(numbers.get("seconds", 0.0)),
         )

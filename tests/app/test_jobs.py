@@ -17,7 +17,7 @@ from pc_workbench import jobs
 from pc_workbench.jobs import Registry
 from pc_workbench.jobs_state import state_elsewhere
 from pccore import datasets, structures
-from pccore.errors import DataError, NotFoundError, RunError
+from pccore.errors import DataError, FileError, NotFoundError, RunError
 from pccore.learn import RunDirectory, Status, TrainOptions
 
 PATIENCE = 90.0  # seconds; starting a process takes some on a busy machine
@@ -173,7 +173,7 @@ def _beat(registry: Registry) -> bool:
 
 
 def test_a_server_that_ends_leaves_an_interrupted_run_to_the_next(
-    make: Callable[..., Registry], monkeypatch: pytest.MonkeyPatch
+    make: Callable[..., Registry],
 ):
     first = make()
     run = start(first)
@@ -182,7 +182,6 @@ def test_a_server_that_ends_leaves_an_interrupted_run_to_the_next(
     pids = first.processes()
     first.close()
     assert not [pid for pid in pids if psutil.pid_exists(pid)]
-    monkeypatch.setattr("pc_workbench.jobs_state.FRESH", 0.0)
     second = make()
     assert second.view(run).state == "interrupted"
     assert second.view(waiting).state == "interrupted"
@@ -253,13 +252,16 @@ def test_unknown_and_damaged_runs(make: Callable[..., Registry], tmp_path: Path)
     (tmp_path / "runs" / run / "status.json").write_text("{")
     assert registry.view(run).state == "failed"
     (tmp_path / "runs" / run / "config.json").write_text("[")
+    assert len(registry.runs()) == 1  # there is a copy
+    (tmp_path / "runs" / run / "config.copy.json").write_text("[")
     assert registry.runs() == ()
 
 
 def test_states_of_runs_elsewhere():
     now, dead = time.time(), 2**22 + 12345
     assert state_elsewhere(Status("finished", 0.0)) == "finished"
-    assert state_elsewhere(Status("running", now, dead)) == "running"  # on another machine
+    assert state_elsewhere(Status("running", now, dead, machine="another")) == "running"
+    assert state_elsewhere(Status("running", now, dead)) == "interrupted"
     assert state_elsewhere(Status("running", now - 60, dead)) == "interrupted"
     assert state_elsewhere(Status("running", now - 60, os.getpid())) == "running"  # a long batch
     assert state_elsewhere(Status("running", now - 6000, os.getpid())) == "interrupted"
@@ -289,3 +291,55 @@ def test_the_limit_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch, t
         jobs.registry.cache_clear()
         assert jobs.registry().limit == limit
     jobs.registry.cache_clear()
+
+
+def test_a_full_disk_takes_no_job_with_it(
+    make: Callable[..., Registry], monkeypatch: pytest.MonkeyPatch
+):
+    registry = make()
+    run = start(registry)
+    reaches(registry, run, "running")
+    until(lambda: registry.directory(run).best() is not None, "a first model")
+
+    def full(path: Path, *_: object) -> None:
+        raise FileError("cannot be written: No space left on device", where=str(path))
+
+    monkeypatch.setattr("pccore.learn.storage.write_atomically", full)  # in the server
+    registry.pause(run)  # cannot be told to the worker
+    os.kill(registry.processes()[0], signal.SIGKILL)
+    until(lambda: registry.owned("me") == (), "the job is over")
+    assert registry.view(run).state == "interrupted"  # as its status says so no more
+    monkeypatch.undo()
+    registry.resume(run)
+    reaches(registry, run, "running")
+
+
+def test_a_worker_that_used_a_gpu_is_not_used_again(make: Callable[..., Registry]):
+    registry = make()
+    run = start(registry, options=TrainOptions(epochs=1, patience=0))
+    reaches(registry, run, "finished")
+    (worker,) = registry._idle  # pyright: ignore[reportPrivateUsage]
+    again = start(registry)
+    assert registry.processes() == (worker.pid,)
+    registry._hear(worker, {"event": "end", "leaving": True})  # pyright: ignore[reportPrivateUsage]
+    assert registry.owned("me") == () and worker not in registry._idle  # pyright: ignore[reportPrivateUsage]
+    assert registry.processes() == (worker.pid,)  # until it has ended
+    assert again
+
+
+def test_of_jobs_on_a_gpu_none_waits_with_its_process(
+    make: Callable[..., Registry], tmp_path: Path
+):
+    from pccore.learn import prepare_run
+
+    registry = make(limit=2)
+    folder = tmp_path / "runs" / "mine"
+    prepare_run(folder, MODEL, DATA, model="m", data="parity", method="em",
+                train_options=FOREVER)  # fmt: skip
+    registry.resume("mine", "me")
+    reaches(registry, "mine", "running")
+    # As if it were: this machine has none.
+    registry._jobs["mine"].on_gpu = True  # pyright: ignore[reportPrivateUsage]
+    registry.pause("mine")
+    until(lambda: registry.owned("me") == (), "it is parked")
+    assert registry.view("mine").state == "paused"

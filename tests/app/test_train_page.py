@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from pc_workbench import jobs, paths, state, store
 from pccore import datasets, structures
-from pccore.learn import TrainOptions, methods
+from pccore.learn import Status, TrainOptions, methods, prepare_run
 from pccore.options import describe
 from pccore.presets import presets
 
@@ -242,3 +242,26 @@ def test_runs_stand_side_by_side_and_are_filtered():
         at.text_input(key="pcw_runs_filter").set_value(wrong).run()
         assert not at.exception and len(at.error) == 1 and "<b>" not in at.error[0].value
         assert len(listed(at)) == 2
+
+
+def test_interrupted_runs_are_offered_and_go_on(home: Path):
+    model = small_model("parity")
+    for name in ("cut-1", "cut-2"):
+        run = prepare_run(
+            home / "runs" / name, store.get_circuit(model), datasets.load("parity"),
+            model="*m*", data="parity", train_options=TrainOptions(epochs=2, patience=0),
+        )  # fmt: skip
+        run.write_status(Status("running", time.time(), 2**22 + 5, epoch=1, epochs=2))
+    at = show(model=model, dataset="parity", learner="em")
+    clean(at)
+    assert any("2 runs were interrupted" in m.value and "\\*m" in m.value for m in at.markdown)
+    assert any("--resume --run" in code.value and "cut-1" in code.value for code in at.code)
+    button(at, "Resume all").click().run()
+    clean(at)
+    end = time.monotonic() + PATIENCE
+    while {jobs.registry().view(name).state for name in ("cut-1", "cut-2")} != {"finished"}:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    at.run()
+    clean(at)
+    assert not any("interrupted" in m.value for m in at.markdown)

@@ -167,11 +167,19 @@ def test_damaged_runs(run: Run):
         ("config.json", '{"model": 1, "magic": 2}'),
         ("checkpoint.safetensors", "nothing"),
         ("initial.pc.safetensors", "nothing"),
+        ("best.pc.safetensors", "nothing"),
     ):
-        run("train", model, "--data", "parity", "--set", "epochs=1", "--run", f"{name}-{content}")
-        path = Path(f"{name}-{content}") / name
+        folder = f"{name}-{content}"
+        first = run("train", model, "--data", "parity", "--set", "epochs=1", "--run", folder)
+        path = Path(folder) / name
         path.write_text(content)
-        assert_one_line(run("train", "--resume", "--run", path.parent), name)
+        again = run("train", "--resume", "--run", folder)
+        assert again.status == 0 and again.err.startswith(f"resuming {folder}\n{name}"), again
+        assert again.out.splitlines()[:-1] == first.out.splitlines()[:-1]  # but for the seconds
+        assert run("train", "--resume", "--run", folder).status == 0
+    for name in ("checkpoint.safetensors", "checkpoint.previous.safetensors"):
+        (Path(folder) / name).write_text("nothing")
+    assert_one_line(run("train", "--resume", "--run", folder), "checkpoint.safetensors", "previous")
 
 
 def test_changed_data_are_noticed(run: Run):

@@ -14,7 +14,8 @@ from pccore.distillation import DistilOptions, assign, distil, hidden_groups, va
 from pccore.errors import OptionError, RunError
 from pccore.learn import RunDirectory, TrainOptions, method_named, methods
 from pccore.learn.hyper import HyperOptions
-from pccore.learn.run import execute, prepare_run
+from pccore.learn.prepare import prepare_run
+from pccore.learn.run import execute
 from pccore.queries import log_likelihood
 from pccore.structures import build_structure, shape_of
 from tests.distillation.support import binary

@@ -154,6 +154,27 @@ def test_a_lost_process_ends_the_run_which_can_be_resumed(rank: int, tmp_path: P
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="stops a process by a signal")
+def test_a_process_that_hangs_counts_as_lost(tmp_path: Path) -> None:
+    save_model(parity(), tmp_path / "m.pc.json")
+    run = RunDirectory(tmp_path / "run")
+    arguments = ["train", str(tmp_path / "m.pc.json"), "--data", "parity", "--run", str(run.path)]
+    arguments += ["--set", "epochs=100000", "--set", "patience=0", "--peer-timeout", "2"]
+    both = start(2, "-m", "pccore", *arguments)
+    try:
+        wait_for_epoch(run, 2, both)
+        both[1].send_signal(signal.SIGSTOP)
+        _, said = both[0].communicate(timeout=60)
+    finally:
+        for process in both:
+            process.kill()
+            process.communicate()
+    assert both[0].returncode == 2
+    assert "did not answer for 2 s" in said and "--resume" in said
+    assert run.status().state == "failed" and run.read_checkpoint() is not None
+
+
+@pytest.mark.slow
 def test_bad_input_is_said_once(tmp_path: Path, model: Circuit) -> None:
     save_model(model, tmp_path / "m.pc.json")
     both = start(2, "-m", "pccore", "train", str(tmp_path / "m.pc.json"), "--data", "nowhere",

@@ -159,7 +159,7 @@ def test_kills_at_any_moment_leave_a_run_that_continues(
 def test_a_second_process_is_refused(
     tmp_path: Path, model: Circuit, data: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pccore.learn.directory.LOCK_PATIENCE", 0.1)
+    monkeypatch.setattr("pccore.learn.storage.LOCK_PATIENCE", 0.1)
     run = make(tmp_path / "r", model, data, epochs=1)
     refused: list[BaseException] = []
 

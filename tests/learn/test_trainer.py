@@ -26,7 +26,7 @@ from pccore.learn import (
     methods,
     prepare_run,
 )
-from pccore.learn.directory import METRICS
+from pccore.learn.directory import CHECKPOINT, CONFIG, CONFIG_COPY, METRICS, PREVIOUS
 from pccore.learn.events import Event
 from pccore.structures import build_structure
 from pccore.structures.base import shape_of
@@ -267,13 +267,14 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path, small: Circuit, digits: D
         train_options=TrainOptions(epochs=1),
     )
     execute(run, data=digits)
-    checkpoint = run.path / "checkpoint.safetensors"
-    checkpoint.write_bytes(checkpoint.read_bytes()[:100])
+    for name in (CHECKPOINT, PREVIOUS):
+        (run.path / name).write_bytes((run.path / name).read_bytes()[:100])
     with pytest.raises(RunError, match=r"checkpoint.safetensors cannot be read"):
         execute(run, resume=True, data=digits)
     assert run.status().state == "failed"
-    (run.path / "config.json").write_text("[1, 2")
-    with pytest.raises(RunError, match=r"config.json is damaged"):
+    for name in (CONFIG, CONFIG_COPY):
+        (run.path / name).write_text("[1, 2")
+    with pytest.raises(RunError, match=r"config.json and its copy are damaged"):
         run.config()
 
 

@@ -1,0 +1,1 @@
+"""What `pccore bench faults` injects, and how it judges what is left."""
