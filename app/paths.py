@@ -24,8 +24,18 @@ def models_folder() -> Path:
 
 
 def runs_folder() -> Path:
-    """Run directories, also those that `pccore train --run` put there."""
+    """Run directories of the server's owner, that `pccore train --run` put there: for all to see."""
     return home() / "runs"
+
+
+def workspaces_folder() -> Path:
+    """The workspaces by id."""
+    return home() / "workspaces"
+
+
+def published_folder() -> Path:
+    """What was published, by id."""
+    return home() / "published"
 
 
 def is_id(text: str) -> bool:

@@ -54,7 +54,8 @@ class AppState:
     the values. other: the model that Compare holds against the current one. lesson, stage: of
     Learn. presenting: larger type. aspect: of Inspect; layer: number of the selected layer of the
     compiled circuit, "" for none; batch: rows that its costs are for. lab: what is open below the
-    picture on Complete; rivals: models beside the current one; muted: ids of components.
+    picture on Complete; rivals: models beside the current one; muted: ids of components. workspace:
+    where the browser keeps none (see `session`). open: a publication, gone once it is opened.
     """
 
     model: str = _field("", codec.text(_IDENTIFIER, 80))
@@ -91,6 +92,8 @@ class AppState:
     batch: int = _field(100, codec.whole(1, 10**6))
     lab: str = _field("", codec.choice("", "side", "components", "batch"))
     rivals: tuple[str, ...] = _field((), codec.items(_IDENTIFIER, 4))
+    workspace: str = _field("", codec.text(r"w-[0-9a-f]{32}", 34))
+    open: str = _field("", codec.text(r"p-[0-9a-f]{32}", 34))
     muted: tuple[str, ...] = _field((), codec.items(r"[0-9]{1,7}\.[0-9]{1,7}\.[0-9]{1,9}", 64))
 
 
