@@ -83,3 +83,13 @@ def set_status(run: RunDirectory, **changes: Any) -> None:
         run.write_status(replace(read_status(run), heartbeat=time.time(), process=0, **changes))
     except OSError:
         return  # the directory was removed while the job was going on
+
+
+def ask_elsewhere(directory: RunDirectory, command: Command) -> None:
+    """Ask whoever runs it; a run that nobody runs and that is paused is stopped at once."""
+    status = read_status(directory)
+    state = state_elsewhere(status)
+    if state == "paused" and status.process == 0 and command == "stop":
+        set_status(directory, state="stopped")
+    elif state in LIVE or state == "paused":
+        directory.request(command)

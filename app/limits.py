@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pc_workbench import settings
 from pccore.errors import OptionError, QuotaError
 
-PUBLIC_VARIABLE = "PC_WORKBENCH_PUBLIC"
 MEGABYTE = 10**6
 _MOST = 10**12
 _YES = frozenset({"1", "yes", "true", "on"})
@@ -127,7 +127,7 @@ def parse(name: str, text: str) -> int | None:
 
 def is_public(environment: Mapping[str, str] = os.environ) -> bool:
     """Whether strangers reach this server."""
-    return environment.get(PUBLIC_VARIABLE, "").strip().lower() in _YES
+    return environment.get(settings.PUBLIC, "").strip().lower() in _YES
 
 
 def current(environment: Mapping[str, str] = os.environ) -> Limits:

@@ -24,7 +24,7 @@ def models_folder() -> Path:
 
 
 def runs_folder() -> Path:
-    """Run directories of the server's owner, that `pccore train --run` put there: for all to see."""
+    """Runs of the server's owner, that `pccore train --run` put there; all visitors see them."""
     return home() / "runs"
 
 

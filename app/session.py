@@ -10,11 +10,12 @@ from __future__ import annotations
 import secrets
 import sys
 from pathlib import Path
+from urllib.parse import urlencode
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from pc_workbench import cookies, limits, state, workspaces
+from pc_workbench import cookies, limits, navigate, state, workspaces
 
 _TOKEN, _WORKSPACE = "pcw_token", "pcw_workspace"
 
@@ -46,6 +47,16 @@ def room(size: int) -> Path:
     used = workspaces.usage(workspace()).disk
     limits.current().check_disk(used, size, workspaces.total())
     return workspaces.begin(workspace())
+
+
+def address(page: str = "", **parameters: str) -> str:
+    """The address of a page of this server, as this visitor sees it."""
+    here = (st.context.url or "").partition("?")[0].rstrip("/")
+    last = here.rpartition("/")[2]
+    if last in navigate.names():
+        here = here.removesuffix("/" + last)
+    query = urlencode(parameters)
+    return f"{here}/{page}" + (f"?{query}" if query else "")
 
 
 def cookie_workspaces() -> tuple[str, ...]:

@@ -154,6 +154,17 @@ def update(**changes: Any) -> AppState:
     return state
 
 
+def follow(link: Mapping[str, str]) -> None:
+    """Take over what a publication says; what pointed into the last model or data is dropped."""
+    said, _ = decode(link)
+    if "model" in link:
+        choose_model(said.model)
+    if "dataset" in link:
+        choose_dataset(said.dataset)
+    mine = {"workspace", "open", "run", "classes", "beside"}
+    update(**{name: getattr(said, name) for name in link if name in _codecs().keys() - mine})
+
+
 def earlier_models() -> tuple[str, ...]:
     """Models that were the current one before, the latest first: what Compare holds against it."""
     return st.session_state.get(_EARLIER, ())

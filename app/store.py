@@ -96,9 +96,14 @@ def model_path(model: str) -> Path:
 
 
 def model_reference(model: str) -> str:
-    """What to write for a model in a command or in Python: a sample's name, else its path."""
-    kept = _STORED.fullmatch(model) or drafts.is_drawing(model)
-    return str(model_path(model)) if kept else model
+    """What to write for a model in a command or in Python: a sample's name, else its path.
+
+    Of a public server's paths only the file's name: the command is for another machine.
+    """
+    if not _STORED.fullmatch(model) and not drafts.is_drawing(model):
+        return model
+    path = model_path(model)
+    return path.name if limits.is_public() else str(path)
 
 
 def version(model: str) -> str:
@@ -109,6 +114,15 @@ def version(model: str) -> str:
 def is_untrained(model: str) -> bool:
     """Whether a model was built here and has parameters that no data has shaped yet."""
     return bool(_STORED.fullmatch(model)) and _facts(model).get("untrained") is True
+
+
+def facts_of(model: str) -> dict[str, Any] | None:
+    """What is noted of a stored model, for a publication that keeps it; None for other models."""
+    if not _STORED.fullmatch(model):
+        return None
+    circuit = get_circuit(model)
+    counted = {"variables": len(circuit.variables), "parameters": circuit.num_parameters}
+    return {"title": title_of(model), **counted, "untrained": False, **_facts(model)}
 
 
 def _facts(model: str) -> dict[str, Any]:

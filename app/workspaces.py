@@ -4,6 +4,7 @@ HOME/workspaces/w-.../seen          touched while somebody uses it
                       /models/      ID.json, facts of a model that belongs to it
                       /drawings/    ID, an empty file for each drawing
                       /published/   ID, an empty file for each publication
+                      /lessons/     lessons that others wrote and that were opened here
                       /runs/        run directories, also those that the command line puts here
 
 The contents of models and drawings lie in HOME/models, where the same content is kept once. Whoever

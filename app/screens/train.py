@@ -51,7 +51,9 @@ def page() -> None:
     if ready:
         with code:
             model = store.model_reference(now.model)
-            controls.show_code(*commands.train(model, now.dataset, method.name, mine, shared))
+            given = model, now.dataset, method.name, mine, shared
+            folder = runs.command_folder("mine")
+            controls.show_code(*commands.train(*given, run=folder, threads=1))
     action.button("Start", type="primary", width="stretch", disabled=not ready, on_click=_start)
     with errors.boundary():
         own, common = _parsed(method) if ready else (None, None)
