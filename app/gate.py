@@ -128,7 +128,9 @@ class Gate:
 
         async def with_cookie(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (b"set-cookie", cookie.encode())]
+                kept = [one for one in message["headers"] if one[0].lower() != b"cache-control"]
+                private = (b"cache-control", b"private, no-cache")
+                message["headers"] = [*kept, private, (b"set-cookie", cookie.encode())]
             await send(message)
 
         await self._app(scope, receive, with_cookie)

@@ -25,7 +25,7 @@ from pc_workbench import limits, paths, settings, workspaces
 from pc_workbench.jobs_folders import RunFolders
 from pc_workbench.jobs_limits import check_room, out_of_room, out_of_time
 from pc_workbench.jobs_process import WorkerProcess
-from pc_workbench.jobs_queue import Job, Load, in_order
+from pc_workbench.jobs_queue import Job, Load, in_order, load_of
 from pc_workbench.jobs_state import (
     LIVE,
     RESUMABLE,
@@ -140,9 +140,7 @@ class Registry:
     def runs(self, owner: str = "") -> tuple[tuple[RunConfig, JobView], ...]:
         """The newest runs that an owner sees; damaged ones are left out."""
         found: list[tuple[RunConfig, JobView]] = []
-        for directory in self.folders.listed(owner):
-            if len(found) == LISTED:
-                break
+        for directory in self.folders.listed(owner)[:LISTED]:
             try:
                 found.append((directory.config(), self._view(directory)))
             except RunError:
@@ -177,8 +175,7 @@ class Registry:
     def load(self) -> Load:
         """How many jobs train and wait, whoever they belong to."""
         with self._changed:
-            running = sum(job.takes_slot for job in self._jobs.values())
-            return Load(running, len(in_order(self._jobs.values())), self.limit)
+            return load_of(self._jobs.values(), self.limit)
 
     def warm(self) -> None:
         """Start a process ahead of the first job: reading torch takes seconds."""
@@ -220,10 +217,9 @@ class Registry:
                 return JobView(run, state_elsewhere(status), status)
             if job.parking:
                 return JobView(run, "paused", status, here=True)
-            if job.in_queue:
+            if job.worker is None or job.waiting:
                 place = in_order(self._jobs.values()).index(job) + 1
                 return JobView(run, "queued", status, place, True)
-            assert job.worker is not None
             return JobView(run, state_here(job.wanted, job.worker.pid, status), status, here=True)
 
     def _ask(self, run: str, owner: str, command: Command) -> None:

@@ -49,6 +49,12 @@ class Load:
     limit: int
 
 
+def load_of(jobs: Iterable[Job], limit: int) -> Load:
+    """How busy a server with these jobs is."""
+    everyone = tuple(jobs)
+    return Load(sum(job.takes_slot for job in everyone), len(in_order(everyone)), limit)
+
+
 def in_order(jobs: Iterable[Job]) -> list[Job]:
     """Who waits, in order: everybody's first job comes before anybody's second."""
     everyone = tuple(jobs)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import streamlit as st
 
@@ -14,9 +16,11 @@ _WHAT, _LESSON, _STEP, _FILE = (
     "pcw_publish_what", "pcw_publish_lesson", "pcw_publish_step", "pcw_publish_file",
 )  # fmt: skip
 _REFUSED = "pcw_publish_refused"
-_CIRCUIT, _DATASET, _KNOWN, _OWN = "Circuit", "Dataset", "Lesson", "Lesson of my own"
+_CIRCUIT, _DATASET, _KNOWN, _OWN = "Circuit", "Dataset", "Lesson", "My lesson"
 #: The page on which each kind opens.
-_PAGES = {"circuit": "inspect", "dataset": "train", "lesson": "learn"}.items()
+_PAGES: Mapping[Kind, str] = MappingProxyType(
+    {"circuit": "inspect", "dataset": "train", "lesson": "learn"}
+)
 #: Of the link that a circuit is published with.
 _WITH_CIRCUIT = ("model", "evidence", "soft", "hidden", "seed", "view", "unit")
 
@@ -25,8 +29,8 @@ def show() -> None:
     """What can be published, and what was."""
     st.subheader("Publish")
     st.caption(
-        "A link that opens as a copy: for a class, a colleague, a paper. What you change later does "
-        "not change it, and what others do with it does not reach you."
+        "A link that opens as a copy: for a class, a colleague, a paper. What you change later "
+        "does not change it, and what others do with it does not reach you."
     )
     what = st.segmented_control(
         "What", (_CIRCUIT, _DATASET, _KNOWN, _OWN), key=_WHAT, default=_CIRCUIT, required=True
@@ -114,9 +118,8 @@ def _published(one: Publication) -> None:
             on_click=functools.partial(_withdraw, one.id),
             help="Copies that were opened stay.",
         )
-        st.code(
-            session.address(dict(_PAGES)[one.kind], open=one.id), language=None, wrap_lines=True
-        )
+        link = session.address(_PAGES[one.kind], open=one.id)
+        st.code(link, language=None, wrap_lines=True)
 
 
 def _withdraw(publication: str) -> None:
