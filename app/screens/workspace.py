@@ -29,10 +29,10 @@ def page() -> None:
     left, right = st.columns([7, 5], gap="large")
     with left, errors.boundary():
         _link()
-        _things()
+        workspace_publish.show()
     with right, errors.boundary():
         _usage()
-        workspace_publish.show()
+        _things()
 
 
 def _link() -> None:
@@ -67,10 +67,11 @@ def _usage() -> None:
     if allowed.disk is not None:
         share = min(1.0, used.disk / allowed.disk)
         st.progress(share, text=f"{limits.size(used.disk)} of {limits.size(allowed.disk)}")
-    st.caption(errors.plain(_rules(allowed)))
+    with st.expander("What this server allows"):
+        st.markdown("\n".join(f"- {errors.plain(one)}" for one in _rules(allowed)))
 
 
-def _rules(allowed: limits.Limits) -> str:
+def _rules(allowed: limits.Limits) -> list[str]:
     """What this server allows, in sentences."""
     registry = jobs.registry()
     minutes = registry.abandoned / 60
@@ -89,7 +90,7 @@ def _rules(allowed: limits.Limits) -> str:
     if allowed.keep_seconds is not None:
         days = allowed.keep_seconds / 86_400
         said.append(f"A workspace that nobody opens for {days:g} days is removed.")
-    return " ".join(said)
+    return said
 
 
 def _things() -> None:
@@ -117,8 +118,9 @@ def _things() -> None:
         st.caption("Nothing yet: build, draw, upload or train a circuit.")
     if not limits.is_public():
         folder = jobs.registry().folders.home_of(session.token())
-        st.caption("Runs that the command line writes into this folder appear on the page Train:")
-        st.code(str(folder), language=None, wrap_lines=True)
+        with st.expander("Runs of the command line"):
+            st.caption("What it writes into this folder appears on the page Train:")
+            st.code(str(folder), language=None, wrap_lines=True)
 
 
 def _selected() -> Sequence[int]:
