@@ -28,11 +28,20 @@ def enter() -> str:
     st.session_state[_WORKSPACE] = chosen
     workspaces.touch(chosen)
     wanted = "" if (chosen,) == kept else chosen
+    if not before and not state.encode(state.get()).keys() - {"workspace"}:
+        state.follow(workspaces.last(chosen))
     if asked != wanted:
         state.update(workspace=wanted)
     if asked and before != asked and not workspaces.exists(asked):
         return "This workspace is not on this server, or holds nothing yet: it begins empty."
     return ""
+
+
+def remember() -> None:
+    """Keep what this session looks at, for whoever opens the workspace without more of a link."""
+    kept = {"workspace", "open", "presenting"}
+    link = state.encode(state.get())
+    workspaces.remember(workspace(), {n: text for n, text in link.items() if n not in kept})
 
 
 def workspace() -> str:

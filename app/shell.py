@@ -39,6 +39,7 @@ def run(page: Callable[[], None]) -> None:
         _current()
     _presentation(presenting)
     session.beat()
+    session.remember()
     if session.owns_jobs():
         _heartbeat()
 

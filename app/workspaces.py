@@ -1,6 +1,7 @@
 """Workspaces: what a visitor makes belongs to a folder whose name nobody can guess.
 
 HOME/workspaces/w-.../seen          touched while somebody uses it
+                      last.json     what was looked at last
                       /models/      ID.json, facts of a model that belongs to it
                       /drawings/    ID, an empty file for each drawing
                       /published/   ID, an empty file for each publication
@@ -33,7 +34,7 @@ from pccore.files.atomic import write_atomically
 MODELS, DRAWINGS, PUBLISHED, RUNS = "models", "drawings", "published", "runs"
 MODEL_SUFFIX = ".pc.safetensors"
 _ID = re.compile(r"w-[0-9a-f]{32}")
-_SEEN = "seen"
+_SEEN, _LAST = "seen", "last.json"
 _TOUCH_EVERY = 3600.0  # seconds
 _MEASURE_EVERY = 30.0  # seconds that the size of everything is believed
 
@@ -91,6 +92,26 @@ def begin(workspace: str) -> Path:
     place.mkdir(parents=True, exist_ok=True)
     touch(workspace)
     return place
+
+
+def remember(workspace: str, link: Mapping[str, str]) -> None:
+    """Keep what was looked at last; nothing where the workspace holds nothing yet."""
+    text = json.dumps(dict(link))
+    path = folder(workspace) / _LAST
+    with contextlib.suppress(OSError):
+        if path.parent.is_dir() and not (path.is_file() and path.read_text("utf-8") == text):
+            fresh = path.with_name(f".{secrets.token_hex(4)}.tmp")
+            fresh.write_text(text, "utf-8")
+            fresh.replace(path)
+
+
+def last(workspace: str) -> dict[str, str]:
+    """What was looked at last, as a link says it; nothing where that is not known."""
+    with contextlib.suppress(OSError, ValueError):
+        found = json.loads((folder(workspace) / _LAST).read_text("utf-8"))
+        if isinstance(found, dict):
+            return {name: text for name, text in found.items() if isinstance(text, str)}
+    return {}
 
 
 # -- models and drawings ---------------------------------------------------------------------

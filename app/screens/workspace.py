@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
 
-from pc_workbench import errors, jobs, limits, runs, session, state, store, workspaces
+from pc_workbench import (
+    drafts,
+    errors,
+    jobs,
+    limits,
+    navigate,
+    runs,
+    session,
+    state,
+    store,
+    workspaces,
+)  # fmt: skip
 from pc_workbench.screens import workspace_publish
 from pc_workbench.views import sizes
 from pccore.errors import PCError
@@ -94,9 +106,9 @@ def _rules(allowed: limits.Limits) -> list[str]:
 
 
 def _things() -> None:
-    """Models and runs, to be deleted."""
+    """Models, drawings and runs, to be opened or deleted."""
     st.subheader("What is in it")
-    found = [*_models(), *_runs()]
+    found = [*_models(), *_drawings(), *_runs()]
     if found:
         rows = [{name: one[name] for name in ("kind", "title", "size", "id")} for one in found]
         st.dataframe(
@@ -108,12 +120,16 @@ def _things() -> None:
             height=min(360, 40 + 35 * len(rows)),
         )
         chosen = [found[n] for n in _selected() if n < len(found)]
-        st.button(
-            f"Delete {sizes.plural(len(chosen), 'item')}" if chosen else "Delete",
-            disabled=not chosen,
-            on_click=functools.partial(_delete, [(one["kind"], one["id"]) for one in chosen]),
-            help=None if chosen else "Select rows first.",
-        )
+        with st.container(horizontal=True):
+            # Not a callback: another page can only be gone to from the script.
+            if st.button("Open", disabled=len(chosen) != 1, help="Select one row."):
+                _open(chosen[0]["kind"], chosen[0]["id"])
+            st.button(
+                f"Delete {sizes.plural(len(chosen), 'item')}" if chosen else "Delete",
+                disabled=not chosen,
+                on_click=functools.partial(_delete, [(one["kind"], one["id"]) for one in chosen]),
+                help=None if chosen else "Select rows first.",
+            )
     else:
         st.caption("Nothing yet: build, draw, upload or train a circuit.")
     if not limits.is_public():
@@ -142,6 +158,17 @@ def _models() -> list[dict[str, str]]:
     ]
 
 
+def _drawings() -> list[dict[str, str]]:
+    found: list[dict[str, str]] = []
+    for drawing in workspaces.drawings(session.workspace()):
+        with contextlib.suppress(PCError):
+            draft = drafts.load(drawing).draft
+            title = errors.short(str(draft.meta.get("title") or "Drawing"))
+            size = sizes.plural(len(draft.nodes), "unit")
+            found.append({"kind": "drawing", "title": title, "size": size, "id": drawing})
+    return found
+
+
 def _runs() -> list[dict[str, str]]:
     found: list[dict[str, str]] = []
     home = jobs.registry().folders.home_of(session.token())
@@ -154,6 +181,15 @@ def _runs() -> list[dict[str, str]]:
     return found
 
 
+def _open(kind: str, name: str) -> None:
+    if kind == "run":
+        state.update(run=name)
+        navigate.go("train")
+        return
+    state.choose_model(name)
+    navigate.go("build" if kind == "drawing" else "inspect")
+
+
 def _delete(things: Sequence[tuple[str, str]]) -> None:
     home = session.workspace()
     try:
@@ -161,7 +197,10 @@ def _delete(things: Sequence[tuple[str, str]]) -> None:
             if kind == "run":
                 jobs.registry().remove(name, home)
                 continue
-            workspaces.forget_model(workspaces.folder(home), name)
+            if kind == "drawing":
+                workspaces.forget_drawing(home, name)
+            else:
+                workspaces.forget_model(workspaces.folder(home), name)
             if state.get().model == name:
                 state.choose_model(store.default_model())
     except PCError as error:

@@ -12,9 +12,11 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from pc_workbench import jobs, paths, publish, workspaces
+from pc_workbench import drafts, jobs, paths, publish, workspaces
 from pccore import cli, datasets, structures
+from pccore.draft import Draft
 from pccore.learn import RunDirectory, Status, prepare_run
+from pccore.structures.figures import figure1_naive_bayes
 
 PATIENCE = 90.0
 DATA = datasets.load("parity")
@@ -121,6 +123,24 @@ def test_a_visitor_without_a_link_gets_a_workspace_that_the_link_keeps():
     assert again.text[0].value == names[0] and again.text[-1].value == "Mine"
 
 
+def test_a_workspace_remembers_what_was_looked_at_last():
+    mine = workspaces.new_id()
+    at = show(
+        making_page, workspace=mine, model="figure3_parity", evidence="X1=1", presenting="yes"
+    )
+    assert workspaces.last(mine) == {}  # it holds nothing
+    button(at, "Make").click().run()
+    again = show(making_page, workspace=mine)
+    assert (parameter(again, "model"), parameter(again, "evidence")) == ("figure3_parity", "X1=1")
+    assert parameter(again, "presenting") == ""
+    asked = show(making_page, workspace=mine, model="inconsistent")
+    assert (parameter(asked, "model"), parameter(asked, "evidence")) == ("inconsistent", "")
+    (workspaces.folder(mine) / "last.json").write_text('{"model": "../x", "nothing": "1"}')
+    damaged = show(making_page, workspace=mine)
+    clean(damaged)
+    assert parameter(damaged, "model") == "digits_pd"
+
+
 def test_a_link_to_a_workspace_that_is_gone_begins_an_empty_one():
     wanted = workspaces.new_id()
     at = show(making_page, workspace=wanted)
@@ -200,8 +220,11 @@ def test_the_page_shows_what_there_is_and_deletes_it(home: Path):
     clean(page)
     assert any(mine in one.value and "workspace=" in one.value for one in page.code)
     assert {one.label: one.value for one in page.metric}["Models"] == "1"
+    drafts.save("d-" + "0" * 16, Draft.of(figure1_naive_bayes()), mine)
+    workspaces.add_drawing(mine, "d-" + "0" * 16)
+    page.run()
     things = next(d.value for d in page.dataframe if "kind" in d.value)
-    assert set(things["kind"]) == {"model", "run"}
+    assert list(things["kind"]) == ["model", "drawing", "run"]
     assert page.button(key=button(page, "Delete").key).disabled
     other = show(workspace_page, workspace=workspaces.new_id())
     assert not other.dataframe
