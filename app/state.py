@@ -155,13 +155,14 @@ def update(**changes: Any) -> AppState:
 
 
 def follow(link: Mapping[str, str]) -> None:
-    """Take over what a link says; what pointed into the last model or data is dropped."""
+    """Take over what somebody passed on; what pointed into the last model or data is dropped."""
     said, _ = decode(link)
     if "model" in link:
         choose_model(said.model)
     if "dataset" in link:
         choose_dataset(said.dataset)
-    update(**{name: getattr(said, name) for name in link if name in _codecs()})
+    mine = {"run", "classes", "beside", "workspace", "open"}
+    update(**{name: getattr(said, name) for name in link if name in _codecs().keys() - mine})
 
 
 def earlier_models() -> tuple[str, ...]:
