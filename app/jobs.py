@@ -23,7 +23,7 @@ from typing import Any
 
 from pc_workbench import limits, paths, settings, workspaces
 from pc_workbench.jobs_folders import RunFolders
-from pc_workbench.jobs_limits import check_room, out_of_room, out_of_time
+from pc_workbench.jobs_limits import check_room, over_room, over_time
 from pc_workbench.jobs_process import WorkerProcess
 from pc_workbench.jobs_queue import Job, Load, in_order, load_of
 from pc_workbench.jobs_state import (
@@ -306,11 +306,11 @@ class Registry:
             last = measured = time.monotonic()
             while not self._closed:
                 now = time.monotonic()
-                self._count_time(now - last)
-                last = now
+                over, last = over_time(self._jobs.values(), now - last), now
                 if now - measured > MEASURE:
-                    self._measure_disk()
-                    measured = now
+                    over, measured = [*over, *over_room(self._jobs.values())], now
+                for job, reason in over:
+                    self._stop(job, reason)
                 for job in self._jobs.values():
                     if job.worker is not None:
                         self._apply(job)
@@ -329,21 +329,6 @@ class Registry:
             elif alone > self.abandoned and not job.in_queue and job.wanted == "run":
                 self._pause(job)
                 job.absent = True
-
-    def _count_time(self, seconds: float) -> None:
-        """Jobs that have trained as long as a run may stop."""
-        for job in list(self._jobs.values()):
-            if job.takes_slot and job.worker is not None and job.worker.ready:
-                job.used += seconds
-                if reason := out_of_time(job):
-                    self._stop(job, reason)
-
-    def _measure_disk(self) -> None:
-        """The jobs of a workspace that has grown beyond its disk space stop."""
-        for owner in {job.owner for job in self._jobs.values()}:
-            if reason := out_of_room(owner):
-                for job in [j for j in self._jobs.values() if j.owner == owner]:
-                    self._stop(job, reason)
 
     def _park(self) -> None:
         """Of more paused jobs than may run, the oldest give their process back."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pc_workbench import limits, workspaces
 from pc_workbench.jobs_queue import Job
 from pccore.graph import Circuit
@@ -25,17 +27,22 @@ def check_room(owner: str, jobs: int, circuit: Circuit | None = None) -> None:
         allowed.check_disk(workspaces.usage(owner).disk, needs, workspaces.total())
 
 
-def out_of_time(job: Job) -> str:
-    """Why a job has to stop for the time that it has trained, "" where it need not."""
+def over_time(jobs: Iterable[Job], seconds: float) -> list[tuple[Job, str]]:
+    """Count the time in which jobs trained; who has had all of it, and why each has to stop."""
     allowed = limits.current()
-    over = allowed.job_seconds is not None and job.used > allowed.job_seconds
-    return f"stopped: this server allows {allowed.time()} of training" if over else ""
+    found: list[tuple[Job, str]] = []
+    for job in jobs:
+        if job.takes_slot and job.worker is not None and job.worker.ready:
+            job.used += seconds
+            if allowed.job_seconds is not None and job.used > allowed.job_seconds:
+                found.append((job, f"stopped: this server allows {allowed.time()} of training"))
+    return found
 
 
-def out_of_room(owner: str) -> str:
-    """Why the jobs of an owner have to stop for what they have written, "" where they need not."""
+def over_room(jobs: Iterable[Job]) -> list[tuple[Job, str]]:
+    """Jobs whose workspace has grown beyond its disk space, and why they stop."""
     most = limits.current().disk
-    if most is None or not workspaces.is_workspace(owner):
-        return ""
-    over = workspaces.usage(owner).disk > most
-    return f"stopped: this workspace has all of its {limits.size(most)} in use" if over else ""
+    everyone = [job for job in jobs if most is not None and workspaces.is_workspace(job.owner)]
+    used = {owner: workspaces.usage(owner).disk for owner in {job.owner for job in everyone}}
+    why = f"stopped: this workspace has all of its {limits.size(most or 0)} in use"
+    return [(job, why) for job in everyone if used[job.owner] > (most or 0)]

@@ -11,10 +11,12 @@ import streamlit as st
 from hypothesis import given, strategies
 
 from pc_workbench import cookies, drafts, jobs_limits, limits, paths, publish, store, workspaces
+from pc_workbench.jobs_queue import Job
 from pc_workbench.limits import MEGABYTE, PUBLIC, UNLIMITED, Limits
 from pccore.build import bernoulli, circuit
 from pccore.draft import Draft
 from pccore.errors import FileError, NotFoundError, OptionError, QuotaError
+from pccore.learn import RunDirectory
 from pccore.structures.figures import figure1_naive_bayes
 
 LESSON = """+++
@@ -206,10 +208,11 @@ def test_a_run_without_room_is_refused(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PC_WORKBENCH_WORKSPACE_DISK", "0.000001")
     with pytest.raises(QuotaError, match="page Workspace"):
         jobs_limits.check_room(workspace, 0, figure1_naive_bayes())
-    assert jobs_limits.out_of_room(workspace) == ""
+    job, other = (Job(RunDirectory("x"), owner, 0.0, 0.0) for owner in (workspace, "nobody's"))
+    assert jobs_limits.over_room([job, other]) == []
     owned(workspace, stored())
-    assert "in use" in jobs_limits.out_of_room(workspace)
-    assert jobs_limits.out_of_room("no workspace") == ""
+    ((found, why),) = jobs_limits.over_room([job, other])
+    assert found is job and "all of its 1 B in use" in why
 
 
 # -- publications ----------------------------------------------------------------------------
