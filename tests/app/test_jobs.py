@@ -293,32 +293,24 @@ def test_a_run_belongs_to_its_workspace(tmp_path: Path, monkeypatch: pytest.Monk
     assert registry.directory("of-all").requested() == "stop"
 
 
-def test_a_run_stops_when_its_time_is_over(
+def test_an_owner_has_so_many_jobs_and_each_so_much_time(
     make: Callable[..., Registry], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("PC_WORKBENCH_JOB_TIME", "0.01")
+    monkeypatch.setenv("PC_WORKBENCH_JOB_COUNT", "1")
     registry = make()
     run = start(registry)
-    assert registry.load() == Load(running=1, waiting=0, limit=1)
+    with pytest.raises(QuotaError, match="stop one"):
+        start(registry)
+    other = start(registry, "somebody else")
+    assert registry.load() == Load(running=1, waiting=1, limit=1)
+    registry.stop(other)
     reaches(registry, run, "stopped")
     assert "allows 1 s of training" in registry.view(run).message
     directory = registry.directory(run)
     directory.append({"event": "epoch", "epoch": 9, "seconds": 1.0})  # as if it had had it all
     with pytest.raises(QuotaError, match="has had its 1 s"):
         registry.resume(run, "me")
-
-
-def test_a_workspace_has_so_many_jobs(
-    make: Callable[..., Registry], monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setenv("PC_WORKBENCH_JOB_COUNT", "2")
-    registry = make()
-    for _ in range(2):
-        start(registry)
-    with pytest.raises(QuotaError, match="stop one"):
-        start(registry)
-    start(registry, "somebody else")
-    assert registry.load() == Load(running=1, waiting=2, limit=1)
 
 
 def test_states_of_runs_elsewhere():
