@@ -17,7 +17,7 @@ from typing import Any
 import streamlit as st
 import torch
 
-from pc_workbench import drafts, errors, session, state, store
+from pc_workbench import drafts, errors, limits, session, state, store, workspaces
 from pc_workbench.views.draft_ops import Batch, Edits, apply_batch
 from pccore.check import Report, check
 from pccore.compile import Program, compile_circuit
@@ -298,8 +298,8 @@ def _save(desk: Desk, before: Desk | None = None) -> Desk:
     model = desk.model if ours else drafts.new_id()
     if not ours:
         desk = _with(desk, history=_renamed(desk.history), model=model)
-    author = _authors()[-1]
-    stamp = drafts.save(model, desk.draft, author)
+    author = session.token() if session.workspace() else _authors()[-1]
+    stamp = _write(model, desk.draft, author, fresh=not ours)
     desk = _put(_with(desk, stamp=stamp, owner=drafts.owner_of(author), note=""))
     if before is not None and before.model != model and not drafts.is_drawing(before.model):
         _desks().pop(before.model, None)  # its history belongs to the drawing now
@@ -309,6 +309,21 @@ def _save(desk: Desk, before: Desk | None = None) -> Desk:
         else:
             state.update(model=model)
     return desk
+
+
+def _write(model: str, draft: Draft, author: str, *, fresh: bool) -> str:
+    """Save a drawing where there is room for it. fresh: it is new. Raises FileError, QuotaError."""
+    circuit = drafts.circuit_of(draft)
+    limits.current().check_model(0 if circuit is None else circuit.num_parameters)
+    home = session.workspace()
+    if not home:
+        return drafts.save(model, draft, author)
+    if fresh:
+        session.room(0)
+    stamp = drafts.save(model, draft, author, workspaces.drawings(home) if fresh else ())
+    if fresh:
+        workspaces.add_drawing(home, model)
+    return stamp
 
 
 def _renamed(history: History) -> History:

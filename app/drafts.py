@@ -13,6 +13,7 @@ import json
 import os
 import re
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,13 +96,16 @@ def title(model: str) -> str:
     return str(load(model).draft.meta.get("title") or "Drawing")
 
 
-def save(model: str, draft: Draft, author: str) -> str:
-    """Write a drawing and its circuit; returns the stamp. Raises FileError."""
+def save(model: str, draft: Draft, author: str, among: Iterable[str] | None = None) -> str:
+    """Write a drawing and its circuit; returns the stamp. Raises FileError.
+
+    among: the drawings of which the oldest go where there are too many; None: all of the server.
+    """
     folder = paths.models_folder()
     folder.mkdir(parents=True, exist_ok=True)
     document = _document(model)
     if not document.exists():
-        _forget(MOST_DRAWINGS - 1)
+        _forget(MOST_DRAWINGS - 1, among)
     target = folder / (model + MODEL_SUFFIX)
     content = _content(draft)
     if content is None:
@@ -129,10 +133,11 @@ def _content(draft: Draft) -> bytes | None:
     return save_bytes(circuit, "drawing.pc.json")
 
 
-def _forget(keep: int) -> None:
+def _forget(keep: int, among: Iterable[str] | None) -> None:
     """Remove the drawings that were left alone longest."""
     found: list[tuple[float, Path]] = []
-    for path in paths.models_folder().glob("d-*" + DRAFT_SUFFIX):
+    everything = paths.models_folder().glob("d-*" + DRAFT_SUFFIX)
+    for path in everything if among is None else map(_document, among):
         with contextlib.suppress(OSError):
             found.append((path.stat().st_mtime, path))
     for _, path in sorted(found, reverse=True)[keep:]:

@@ -1,10 +1,11 @@
-"""Training jobs: a registry of the process, worker processes, a queue that is fair to sessions.
+"""Training jobs: a registry of the process, worker processes, a queue that is fair to owners.
 
     registry().start(circuit, dataset, owner=..., model=..., data=..., method="em") -> run id
-    registry().pause(run), resume(run), stop(run), view(run) -> JobView, runs()
+    registry().pause|resume|stop(run, owner), view(run, owner) -> JobView, runs(owner)
 
-A job is a run directory plus, while it is queued or trained, an entry here. What the directory
-says survives the server: a run whose process is gone is shown as interrupted and can be resumed.
+An owner is a workspace; who sees and changes which runs is decided in `jobs_folders`. A job is a
+run directory plus, while it is queued or trained, an entry here. What the directory says survives
+the server: a run whose process is gone is shown as interrupted and can be resumed.
 """
 
 from __future__ import annotations
@@ -16,16 +17,19 @@ import secrets
 import threading
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pc_workbench import paths
+from pc_workbench import limits, paths, settings, workspaces
+from pc_workbench.jobs_folders import RunFolders
+from pc_workbench.jobs_limits import check_room, over_room, over_time
 from pc_workbench.jobs_process import WorkerProcess
+from pc_workbench.jobs_queue import Job, Load, in_order, load_of
 from pc_workbench.jobs_state import (
     LIVE,
     RESUMABLE,
     JobView,
+    ask_elsewhere,
     set_status,
     state_elsewhere,
     state_here,
@@ -34,54 +38,32 @@ from pccore.datasets import Dataset
 from pccore.distillation import DistilRunOptions, prepare_distillation
 from pccore.errors import PCError, RunError
 from pccore.graph import Circuit
-from pccore.learn import Origin, RunConfig, RunDirectory, TrainOptions, find_runs, prepare_run
+from pccore.learn import Origin, RunConfig, RunDirectory, TrainOptions, prepare_run
 from pccore.learn.status import Command
 
-LIMIT_VARIABLE = "PC_WORKBENCH_JOBS"
+LIMIT_VARIABLE = settings.JOBS
 TICK = 0.1  # seconds between looks while there are jobs
 IDLE_WORKER = 300.0  # seconds until an idle worker beyond the first is dismissed
 ABANDONED = 600.0  # seconds without a visitor until a job is paused; twice that until it stops
 LISTED = 50  # newest runs that are listed
-
-
-@dataclass(eq=False)
-class _Job:
-    """An entry of the registry. waiting: is paused with its worker, wants to go on, has no slot.
-    parking: its worker stops so that the memory of the paused job is freed."""
-
-    run: RunDirectory
-    owner: str
-    submitted: float
-    beat: float
-    wanted: Command = "run"
-    worker: WorkerProcess | None = None
-    waiting: bool = False
-    parking: bool = False
-    absent: bool = False
-    paused_at: float = 0.0
-    on_gpu: bool = False
-
-    @property
-    def in_queue(self) -> bool:
-        return self.waiting or self.worker is None
-
-    @property
-    def takes_slot(self) -> bool:
-        return self.worker is not None and not self.waiting and self.wanted != "pause"
+MEASURE = 10.0  # seconds between looks at the disk that a job has filled
 
 
 class Registry:
-    """The jobs of one server over one folder of runs.
+    """The jobs of one server.
 
+    folder: of the runs that belong to no workspace; open_: whether every visitor may change those.
     limit: how many train at once. abandoned: seconds without `beat` until a job is paused.
     """
 
-    def __init__(self, folder: Path, limit: int, *, abandoned: float = ABANDONED) -> None:
-        self.folder = folder
+    def __init__(
+        self, folder: Path, limit: int, *, abandoned: float = ABANDONED, open_: bool = True
+    ) -> None:
+        self.folders = RunFolders(folder, open_)
         self.limit = max(1, limit)
-        self._abandoned = abandoned
+        self.abandoned = abandoned
         self._changed = threading.Condition(threading.RLock())
-        self._jobs: dict[str, _Job] = {}
+        self._jobs: dict[Path, Job] = {}
         self._idle: list[WorkerProcess] = []
         self._leaving: list[WorkerProcess] = []
         self._closed = False
@@ -107,111 +89,101 @@ class Registry:
         """Queue a run and return its id, which cannot be guessed. label: of the only class.
         origin: the run that it goes on from.
 
-        Raises what `pccore.learn.prepare_run` raises; nothing was written then.
+        Raises QuotaError, and what `pccore.learn.prepare_run` raises; nothing was written then.
         """
+        check_room(owner, len(self.owned(owner)), circuit)
         run = f"r-{secrets.token_hex(8)}"
+        path = self.folders.home_of(owner) / run
         if isinstance(method_options, DistilRunOptions):
             prepare_distillation(
-                self.folder / run, circuit, dataset, model=model, data=data,
-                options=method_options, threads=1, title=title,
+                path, circuit, dataset, model=model, data=data, options=method_options, threads=1,
+                title=title,
             )  # fmt: skip
-            self._enqueue(run, owner)
-            return run
-        prepare_run(
-            self.folder / run, circuit, dataset, model=model, data=data, method=method,
-            method_options=method_options, train_options=train_options, threads=1, title=title,
-            label=label, origin=origin,
-        )  # fmt: skip
-        self._enqueue(run, owner)
+        else:
+            prepare_run(
+                path, circuit, dataset, model=model, data=data, method=method,
+                method_options=method_options, train_options=train_options, threads=1, title=title,
+                label=label, origin=origin,
+            )  # fmt: skip
+        self._enqueue(self.directory(run, owner), owner)
         return run
 
     def resume(self, run: str, owner: str = "") -> None:
-        """Let a paused, stopped, failed or interrupted run go on. Raises RunError otherwise."""
+        """Let a paused, stopped, failed or interrupted run go on. Raises RunError, QuotaError."""
+        directory = self._changeable(run, owner)
         with self._changed:
-            job = self._jobs.get(run)
+            job = self._jobs.get(directory.path)
             if job is not None and not job.parking:
-                if job.wanted == "pause":
-                    job.wanted, job.absent, job.waiting = "run", False, True
-                    job.beat = time.monotonic()
-                    self._changed.notify_all()
+                self._go_on(job)
                 return
-        state = self.view(run).state
+        state = self._view(directory).state
         if state not in RESUMABLE:
             raise RunError(f"this run is {state} and cannot be resumed")
-        self._enqueue(run, owner)
+        check_room(owner, len(self.owned(owner)))
+        self._enqueue(directory, owner)
 
-    def pause(self, run: str) -> None:
-        """Ask a run to pause after its current batch; one elsewhere is asked through its file."""
-        with self._changed:
-            job = self._jobs.get(run)
-            if job is None:
-                self._ask_elsewhere(run, "pause")
-            elif not job.in_queue and job.wanted == "run":
-                job.wanted, job.paused_at = "pause", time.monotonic()
-                self._apply(job)
+    def pause(self, run: str, owner: str = "") -> None:
+        """Ask a run to pause after its current batch; one elsewhere is asked through its file.
 
-    def stop(self, run: str) -> None:
-        """Ask a run to stop after its current batch; its last checkpoint is kept."""
-        with self._changed:
-            job = self._jobs.get(run)
-            if job is None:
-                self._ask_elsewhere(run, "stop")
-            elif job.worker is None:
-                del self._jobs[run]
-                set_status(job.run, state="stopped")
-            else:
-                job.wanted, job.waiting, job.parking = "stop", False, False
-                self._apply(job)
+        Raises RunError for the run of somebody else.
+        """
+        self._ask(run, owner, "pause")
 
-    def view(self, run: str) -> JobView:
+    def stop(self, run: str, owner: str = "") -> None:
+        """Ask a run to stop after its current batch, as `pause` does; its checkpoint is kept."""
+        self._ask(run, owner, "stop")
+
+    def remove(self, run: str, owner: str) -> None:
+        """Delete a run of a workspace. Raises RunError while something happens to it."""
+        directory = self._changeable(run, owner)
+        state = self._view(directory).state
+        if state in LIVE or state == "paused":
+            raise RunError(f"this run is {state}", hint="stop it first")
+        workspaces.remove_run(owner, directory.name)
+
+    def view(self, run: str, owner: str = "") -> JobView:
         """Where a run stands. Raises NotFoundError for no id, RunError where there is no run."""
-        directory = self.directory(run)
-        status = directory.status()
-        with self._changed:
-            job = self._jobs.get(run)
-            if job is None:
-                return JobView(run, state_elsewhere(status), status)
-            if job.parking:
-                return JobView(run, "paused", status, here=True)
-            if job.worker is None or job.waiting:
-                return JobView(run, "queued", status, self._queue().index(job) + 1, True)
-            return JobView(run, state_here(job.wanted, job.worker.pid, status), status, here=True)
+        return self._view(self.directory(run, owner))
 
-    def runs(self) -> tuple[tuple[RunConfig, JobView], ...]:
-        """The newest runs of the folder, whoever started them; damaged ones are left out."""
+    def runs(self, owner: str = "") -> tuple[tuple[RunConfig, JobView], ...]:
+        """The newest runs that an owner sees; damaged ones are left out."""
         found: list[tuple[RunConfig, JobView]] = []
-        for directory in find_runs(self.folder):
-            if len(found) == LISTED:
-                break
-            if paths.is_id(directory.name):
-                try:
-                    found.append((directory.config(), self.view(directory.name)))
-                except RunError:
-                    continue
+        for directory in self.folders.listed(owner)[:LISTED]:
+            try:
+                found.append((directory.config(), self._view(directory)))
+            except RunError:
+                continue
         return tuple(found)
 
-    def directory(self, run: str) -> RunDirectory:
+    def directory(self, run: str, owner: str = "") -> RunDirectory:
         """The directory of a run. Raises NotFoundError for no id, RunError if there is none."""
-        directory = RunDirectory(paths.below(self.folder, run, "run"))
-        if not directory.exists():
-            raise RunError("this run is not on this server")
-        return directory
+        return self.folders.find(run, owner)
+
+    def may_change(self, run: str, owner: str) -> bool:
+        """Whether an owner may pause, resume and stop a run. Raises as `directory` does."""
+        return self.folders.may_change(self.directory(run, owner), owner)
 
     def beat(self, owner: str, runs: Iterable[str] = ()) -> None:
-        """A visitor still looks at these runs and at everything that owner started."""
+        """A visitor still looks at everything that owner started, and at these runs of its."""
         looked_at = set(runs)
         with self._changed:
             for job in self._jobs.values():
-                if job.owner == owner or job.run.name in looked_at:
+                looks = job.run.name in looked_at and self.folders.may_change(job.run, owner)
+                if job.owner == owner or looks:
                     job.beat = time.monotonic()
-                    if job.absent and job.wanted == "pause" and not job.parking:
-                        self.resume(job.run.name)
+                    if job.absent and not job.parking:
+                        self._go_on(job)
                     job.absent = False
 
     def owned(self, owner: str) -> tuple[str, ...]:
         """Ids of the jobs of an owner that are not over."""
         with self._changed:
-            return tuple(name for name, job in self._jobs.items() if job.owner == owner)
+            return tuple(job.run.name for job in self._jobs.values() if job.owner == owner)
+
+    def load(self) -> Load:
+        """How many jobs train and wait, whoever they belong to."""
+        with self._changed:
+            return load_of(self._jobs.values(), self.limit)
 
     def warm(self) -> None:
         """Start a process ahead of the first job: reading torch takes seconds."""
@@ -222,15 +194,13 @@ class Registry:
     def processes(self) -> tuple[int, ...]:
         """The ids of the worker processes."""
         with self._changed:
-            workers = [job.worker for job in self._jobs.values() if job.worker]
-            return tuple(worker.pid for worker in (*workers, *self._idle, *self._leaving))
+            return tuple(worker.pid for worker in self._workers())
 
     def close(self, seconds: float = 5.0) -> None:
         """End every process; runs that were being trained can be resumed by another server."""
         with self._changed:
             self._closed = True
-            workers = [job.worker for job in self._jobs.values() if job.worker]
-            workers += [*self._idle, *self._leaving]
+            workers = self._workers()
             self._jobs.clear()
             self._changed.notify_all()
         for worker in workers:
@@ -241,20 +211,54 @@ class Registry:
         if self._thread is not None:
             self._thread.join(5.0)
 
+    def _workers(self) -> list[WorkerProcess]:
+        working = [job.worker for job in self._jobs.values() if job.worker]
+        return [*working, *self._idle, *self._leaving]
+
     # -- the queue -----------------------------------------------------------------------
 
-    def _enqueue(self, run: str, owner: str) -> None:
-        directory = self.directory(run)
+    def _view(self, directory: RunDirectory) -> JobView:
+        run, status = directory.name, directory.status()
+        with self._changed:
+            job = self._jobs.get(directory.path)
+            if job is None:
+                return JobView(run, state_elsewhere(status), status)
+            if job.parking:
+                return JobView(run, "paused", status, here=True)
+            if job.worker is None or job.waiting:
+                place = in_order(self._jobs.values()).index(job) + 1
+                return JobView(run, "queued", status, place, True)
+            return JobView(run, state_here(job.wanted, job.worker.pid, status), status, here=True)
+
+    def _ask(self, run: str, owner: str, command: Command) -> None:
+        directory = self._changeable(run, owner)
+        with self._changed:
+            job = self._jobs.get(directory.path)
+            if job is None:
+                ask_elsewhere(directory, command)
+            elif command == "pause":
+                self._pause(job)
+            else:
+                self._stop(job)
+
+    def _changeable(self, run: str, owner: str) -> RunDirectory:
+        directory = self.directory(run, owner)
+        self.folders.check_change(directory, owner)
+        return directory
+
+    def _enqueue(self, directory: RunDirectory, owner: str) -> None:
         now = time.monotonic()
+        used = directory.scores().seconds
+        limits.current().check_time(used)
         with self._changed:
             if self._closed:
                 raise RunError("the server is shutting down")
-            if run in self._jobs:
+            if directory.path in self._jobs:
                 raise RunError("this run has not stopped yet, try again in a moment")
             set_status(directory, state="queued")
             directory.request("run")
             on_gpu = directory.config().device != "cpu"
-            self._jobs[run] = _Job(directory, owner, now, now, on_gpu=on_gpu)
+            self._jobs[directory.path] = Job(directory, owner, now, now, used=used, on_gpu=on_gpu)
             if self._thread is None:
                 self._thread = threading.Thread(
                     target=self._supervise, name="pcw-jobs", daemon=True
@@ -263,22 +267,9 @@ class Registry:
             self._schedule()
             self._changed.notify_all()
 
-    def _queue(self) -> list[_Job]:
-        """Who waits, in order: everybody's first job comes before anybody's second."""
-        ahead: dict[str, int] = {}
-        for job in self._jobs.values():
-            if not job.in_queue:  # a paused job counts, too: it had its turn
-                ahead[job.owner] = ahead.get(job.owner, 0) + 1
-        ranked: list[tuple[int, float, _Job]] = []
-        waiting = [job for job in self._jobs.values() if job.in_queue and not job.parking]
-        for job in sorted(waiting, key=lambda job: job.submitted):
-            ranked.append((ahead.get(job.owner, 0), job.submitted, job))
-            ahead[job.owner] = ahead.get(job.owner, 0) + 1
-        return [job for _, _, job in sorted(ranked, key=lambda entry: entry[:2])]
-
     def _schedule(self) -> None:
         free = self.limit - sum(job.takes_slot for job in self._jobs.values())
-        for job in self._queue()[: max(0, free)]:
+        for job in in_order(self._jobs.values())[: max(0, free)]:
             if job.worker is not None:
                 job.waiting = False
                 self._apply(job)
@@ -290,11 +281,11 @@ class Registry:
             except OSError as error:
                 why = f"no training process could be started: {error.strerror or error}"
                 set_status(job.run, state="failed", message=why)
-                del self._jobs[job.run.name]
+                del self._jobs[job.run.path]
                 continue
             job.worker.order(str(job.run.path))
 
-    def _apply(self, job: _Job) -> None:
+    def _apply(self, job: Job) -> None:
         """Make the control file say what is wanted: the run itself resets it when it begins."""
         wanted: Command = "pause" if job.waiting else "stop" if job.parking else job.wanted
         try:
@@ -303,11 +294,38 @@ class Registry:
         except PCError:
             return  # the directory was removed, or the disk is full: the worker will say so
 
+    def _go_on(self, job: Job) -> None:
+        if job.wanted == "pause":
+            job.wanted, job.absent, job.waiting = "run", False, True
+            job.beat = time.monotonic()
+            self._changed.notify_all()
+
+    def _pause(self, job: Job) -> None:
+        if not job.in_queue and job.wanted == "run":
+            job.wanted, job.paused_at = "pause", time.monotonic()
+            self._apply(job)
+
+    def _stop(self, job: Job, reason: str = "") -> None:
+        job.reason = job.reason or reason
+        if job.worker is None:
+            del self._jobs[job.run.path]
+            set_status(job.run, state="stopped", message=job.reason)
+        else:
+            job.wanted, job.waiting, job.parking = "stop", False, False
+            self._apply(job)
+
     # -- supervision ---------------------------------------------------------------------
 
     def _supervise(self) -> None:
         with self._changed:
+            last = measured = time.monotonic()
             while not self._closed:
+                now = time.monotonic()
+                over, last = over_time(self._jobs.values(), now - last), now
+                if now - measured > MEASURE:
+                    over, measured = [*over, *over_room(self._jobs.values())], now
+                for job, reason in over:
+                    self._stop(job, reason)
                 for job in self._jobs.values():
                     if job.worker is not None:
                         self._apply(job)
@@ -321,10 +339,10 @@ class Registry:
         now = time.monotonic()
         for job in list(self._jobs.values()):
             alone = now - job.beat
-            if alone > 2 * self._abandoned:
-                self.stop(job.run.name)
-            elif alone > self._abandoned and not job.in_queue and job.wanted == "run":
-                self.pause(job.run.name)
+            if alone > 2 * self.abandoned:
+                self._stop(job, f"stopped: nobody has looked at it for {alone / 60:.0f} minutes")
+            elif alone > self.abandoned and not job.in_queue and job.wanted == "run":
+                self._pause(job)
                 job.absent = True
 
     def _park(self) -> None:
@@ -332,8 +350,8 @@ class Registry:
         do, whose memory others want."""
         paused = [j for j in self._jobs.values() if j.worker and j.wanted == "pause"]
         paused = sorted((j for j in paused if not j.parking), key=lambda job: job.paused_at)
-        first = [job for job in paused if not job.on_gpu]
-        for job in (*first[: max(0, len(first) - self.limit)], *(j for j in paused if j.on_gpu)):
+        rest = [job for job in paused if not job.on_gpu]
+        for job in (*rest[: max(0, len(rest) - self.limit)], *(j for j in paused if j.on_gpu)):
             job.parking = True
 
     def _dismiss_idle(self) -> None:
@@ -359,24 +377,18 @@ class Registry:
                         workers.remove(worker)
                 if job is not None:
                     set_status(job.run, state="failed", message=str(message.get("message")))
-                    del self._jobs[job.run.name]
+                    del self._jobs[job.run.path]
             if not self._closed:
                 self._schedule()
             self._changed.notify_all()
 
-    def _finish(self, job: _Job) -> None:
-        del self._jobs[job.run.name]
-        if job.parking and job.run.status().state == "stopped":
-            set_status(job.run, state="paused")
-
-    def _ask_elsewhere(self, run: str, command: Command) -> None:
-        directory = self.directory(run)
-        status = directory.status()
-        state = state_elsewhere(status)
-        if state == "paused" and status.process == 0 and command == "stop":
-            set_status(directory, state="stopped")
-        elif state in LIVE or state == "paused":
-            directory.request(command)
+    def _finish(self, job: Job) -> None:
+        del self._jobs[job.run.path]
+        if job.run.status().state == "stopped":
+            if job.parking:
+                set_status(job.run, state="paused")
+            elif job.reason:
+                set_status(job.run, state="stopped", message=job.reason)
 
 
 @functools.cache
@@ -384,6 +396,6 @@ def registry() -> Registry:
     """The registry of this server."""
     named = os.environ.get(LIMIT_VARIABLE, "")
     limit = int(named) if named.isdecimal() and int(named) > 0 else os.cpu_count() or 1
-    found = Registry(paths.runs_folder(), limit)
+    found = Registry(paths.runs_folder(), limit, open_=not limits.is_public())
     atexit.register(found.close)
     return found

@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from pc_workbench import settings
+
 Listener = Callable[["WorkerProcess", dict[str, Any]], None]
 
 
@@ -24,12 +26,13 @@ class WorkerProcess:
     """
 
     def __init__(self, listener: Listener) -> None:
-        threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        mine = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        mine.pop(settings.ACCESS_CODE, None)  # what it does not need to know
         self._process = subprocess.Popen(
             [sys.executable, "-m", "pc_workbench.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=os.environ | threads,
+            env=mine,
             text=True,
             encoding="utf-8",
         )

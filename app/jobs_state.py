@@ -77,3 +77,13 @@ def set_status(run: RunDirectory, **changes: Any) -> None:
         run.write_status(replace(run.status(), heartbeat=time.time(), process=0, **changes))
     except PCError:
         return  # the directory was removed while the job was going on, or the disk is full
+
+
+def ask_elsewhere(directory: RunDirectory, command: Command) -> None:
+    """Ask whoever runs it; a run that nobody runs and that is paused is stopped at once."""
+    status = directory.status()
+    state = state_elsewhere(status)
+    if state == "paused" and status.process == 0 and command == "stop":
+        set_status(directory, state="stopped")
+    elif state in LIVE or state == "paused":
+        directory.request(command)

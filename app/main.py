@@ -75,6 +75,12 @@ def _learn() -> None:
     learn.page()
 
 
+def _workspace() -> None:
+    from pc_workbench.screens import workspace
+
+    workspace.page()
+
+
 def _first() -> None:
     st.switch_page(pages["gallery"], query_params=st.query_params.to_dict())
 
@@ -90,6 +96,7 @@ pages = MappingProxyType(
         "complete": st.Page(_complete, title="Complete", url_path="complete"),
         "compare": st.Page(_compare, title="Compare", url_path="compare"),
         "learn": st.Page(_learn, title="Learn", url_path="learn"),
+        "workspace": st.Page(_workspace, title="Workspace", url_path="workspace"),
     }
 )
 # The default page answers at the root only; who writes its name in the address is led there.

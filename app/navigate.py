@@ -30,6 +30,11 @@ def known(*names: str) -> tuple[str, ...]:
     return tuple(name for name in names if name in pages)
 
 
+def names() -> tuple[str, ...]:
+    """The last parts of the addresses of all pages."""
+    return tuple(st.session_state.get(_PAGES, {}))
+
+
 def go(name: str) -> None:
     """Leave for another page; nothing where the shell is not around."""
     pages = st.session_state.get(_PAGES, {})

@@ -29,8 +29,18 @@ def datasets_folder() -> Path:
 
 
 def runs_folder() -> Path:
-    """Run directories, also those that `pccore train --run` put there."""
+    """Runs of the server's owner, that `pccore train --run` put there; all visitors see them."""
     return home() / "runs"
+
+
+def workspaces_folder() -> Path:
+    """The workspaces by id."""
+    return home() / "workspaces"
+
+
+def published_folder() -> Path:
+    """What was published, by id."""
+    return home() / "published"
 
 
 def is_id(text: str) -> bool:

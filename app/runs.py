@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
-from pc_workbench import datastore, errors, jobs, state, store
+from pc_workbench import datastore, errors, jobs, limits, session, state, store
 from pc_workbench.jobs import JobView
-from pc_workbench.views import curves
+from pc_workbench.views import commands, curves
+from pc_workbench.views.commands import Code
 from pc_workbench.views.curves import Past, Story
 from pccore.errors import PCError, PropertyError, RunError
 from pccore.graph import Circuit
 from pccore.learn import Look, RunConfig, RunDirectory, Status, check_trainable
-from pccore.learn.directory import LOOK, METRICS
+from pccore.learn.directory import INITIAL, LOOK, METRICS
 
 _TAILS, _LOOKS = "pcw_tails", "pcw_looks"
 #: Runs whose story, and whose look, a session remembers.
@@ -24,33 +25,77 @@ _REMEMBERED = 16
 _MOST_BEFORE = 6
 
 
+def directory(run: str) -> RunDirectory:
+    """The directory of a run, as this session sees it. Raises NotFoundError, RunError."""
+    return jobs.registry().directory(run, session.token())
+
+
+def view(run: str) -> JobView:
+    """Where a run stands. Raises as `directory` does."""
+    return jobs.registry().view(run, session.token())
+
+
+def listed() -> tuple[tuple[RunConfig, JobView], ...]:
+    """The runs of this session's workspace and those that are for all."""
+    return jobs.registry().runs(session.token())
+
+
+def is_mine(run: str) -> bool:
+    """Whether this session may pause, resume and stop a run. Raises as `directory` does."""
+    return jobs.registry().may_change(run, session.token())
+
+
+def ask(what: Literal["pause", "resume", "stop"], run: str) -> None:
+    """Pause, resume or stop a run. Raises RunError, QuotaError."""
+    registry = jobs.registry()
+    act = {"pause": registry.pause, "resume": registry.resume, "stop": registry.stop}[what]
+    act(run, session.token())
+
+
+def command(run: str) -> Code:
+    """(Python, command) that do a run once more; what the command writes appears here, too, unless
+    the server is public: then it is for another machine. Raises RunError."""
+    home = directory(run)
+    config = home.config()
+    named = config.model in {one.name for one in store.samples()}
+    model = "" if named or limits.is_public() else str(home.path / INITIAL)
+    return commands.rerun(config, model, command_folder(f"{run}-again"))
+
+
+def command_folder(name: str) -> str:
+    """The directory that a command gives a run."""
+    if limits.is_public():
+        return f"runs/{name}"
+    return str(jobs.registry().folders.home_of(session.token()) / name)
+
+
 def story(view: JobView, depth: int = 0) -> Story:
     """What a run told so far, read on from where the last look ended, and the runs before it."""
-    directory = jobs.registry().directory(view.id)
+    found = directory(view.id)
     tails: dict[str, tuple[int, Story]] = st.session_state.setdefault(_TAILS, {})
     offset, known = tails.pop(view.id, (0, Story()))
     try:
-        length = (directory.path / METRICS).stat().st_size
+        length = (found.path / METRICS).stat().st_size
     except OSError:
         length = 0
     # A resumed run rewrites the file up to its checkpoint: then from the start.
     if length < offset or view.state in ("queued", "starting"):
         offset, known = 0, Story()
-    fresh, offset = directory.metrics(offset)
+    fresh, offset = found.metrics(offset)
     known = curves.merge(known, fresh)
     _remember(tails, view.id, (offset, known))
-    return replace(known, past=_past(directory, depth))
+    return replace(known, past=_past(found, depth))
 
 
-def _past(directory: RunDirectory, depth: int) -> Past | None:
+def _past(run: RunDirectory, depth: int) -> Past | None:
     """What a run goes on from, None where it began by itself or that is gone."""
     if depth >= _MOST_BEFORE:
         return None
     try:
-        origin = directory.config().origin
+        origin = run.config().origin
         if origin is None:
             return None
-        before = story(jobs.registry().view(origin.run), depth + 1)
+        before = story(view(origin.run), depth + 1)
         return Past(before, origin.epoch, origin.change)
     except PCError:
         return None
@@ -58,14 +103,14 @@ def _past(directory: RunDirectory, depth: int) -> Past | None:
 
 def look(run: str) -> Look | None:
     """The last look at a run's model, None where there is none. Raises RunError."""
-    directory = jobs.registry().directory(run)
+    home = directory(run)
     looks: dict[str, tuple[float, Look | None]] = st.session_state.setdefault(_LOOKS, {})
     try:
-        stamp = (directory.path / LOOK).stat().st_mtime
+        stamp = (home.path / LOOK).stat().st_mtime
     except OSError:
         return None
     known = looks.pop(run, None)
-    found = known if known is not None and known[0] == stamp else (stamp, directory.look())
+    found = known if known is not None and known[0] == stamp else (stamp, home.look())
     _remember(looks, run, found)
     return found[1]
 
@@ -87,18 +132,18 @@ def use_best(run: str) -> str:
 
     Raises RunError where the run has none yet, FileError where it cannot be read.
     """
-    directory = jobs.registry().directory(run)
-    circuit = directory.best()
+    home = directory(run)
+    circuit = home.best()
     if circuit is None:
         raise RunError("this run has no model yet")
-    title = trained_title(directory.config(), circuit)
+    title = trained_title(home.config(), circuit)
     state.choose_model(store.put_model(circuit.with_meta({**circuit.meta, "title": title})))
     return title
 
 
 def run_title(run: str) -> str:
     """What a run trains on what, as markdown. Raises RunError where it is not known any more."""
-    config = jobs.registry().directory(run).config()
+    config = directory(run).config()
     model = errors.plain(errors.short(config.title or config.model))
     return f"**{model}** on {errors.plain(errors.short(datastore.title(config.data)))}"
 

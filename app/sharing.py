@@ -12,13 +12,18 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from pc_workbench import datastore, errors, jobs, paths, runs, state, store
+from pc_workbench import datastore, errors, jobs, paths, runs, session, state, store
 from pc_workbench.views import inline
 from pccore.bundle import Bundle, bundle_bytes, read_bundle, read_run, write_run
 from pccore.errors import PCError
 from pccore.graph import Circuit
 
-_PLACES = frozenset({"model", "dataset", "run", "circuit", "classes", "beside", "other", "rivals"})
+_PLACES = frozenset(
+    {
+        "model", "dataset", "run", "circuit", "classes", "beside", "other", "rivals",
+        "workspace", "open",
+    }
+)  # fmt: skip
 
 
 def link() -> str:
@@ -28,7 +33,7 @@ def link() -> str:
     """
     now = state.get()
     said = dict(state.encode(now))
-    for name in ("run", "classes", "beside", "other", "rivals"):
+    for name in ("run", "classes", "beside", "other", "rivals", "workspace", "open"):
         said.pop(name, None)
     if datastore.id_of(now.dataset) is not None:
         said.pop("dataset", None)
@@ -73,7 +78,7 @@ def pack(*, data: bool, run: bool) -> bytes:
 
     now = state.get()
     said = {n: v for n, v in state.encode(now).items() if n not in _PLACES}
-    directory = jobs.registry().directory(now.run).path if run and now.run else None
+    directory = runs.directory(now.run).path if run and now.run else None
     return bundle_bytes(
         Bundle(
             title=store.title_of(now.model),
@@ -113,11 +118,11 @@ def _adopt(run: Mapping[str, bytes], dataset: str) -> str:
     names. Raises PCError where the run cannot be read."""
 
     one = f"r-{secrets.token_hex(8)}"
-    folder = paths.below(jobs.registry().folder, one, "run")
+    folder = paths.below(jobs.registry().folders.home_of(session.token()), one, "run")
     config = _config(run["config.json"], store.dataset_reference(dataset) if dataset else "")
     write_run({**run, "config.json": config}, folder)
     try:
-        directory = jobs.registry().directory(one)
+        directory = runs.directory(one)
         directory.config()
         directory.initial()
         runs.finished(directory)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pc_workbench import datastore, errors, session, sharing, state, store
+from pc_workbench import datastore, errors, publish, session, sharing, state, store
 from pc_workbench.screens import share_panel
 from pccore.errors import PCError
 
@@ -18,14 +18,19 @@ HEARTBEAT = 30  # seconds; hidden tabs slow their timers to one a minute
 def run(page: Callable[[], None]) -> None:
     """Show a page inside the shell."""
     state.sync()
+    notice = session.enter()
     presenting = state.get().presenting == "yes"
     _style(presenting)
+    if notice:
+        st.toast(notice, duration="long")
     ignored = state.take_notices()
     if ignored:
         names = ", ".join(sorted(ignored))[:80]
         st.toast(f"Ignored in the link: {errors.plain(names)}", duration="long")
     with errors.boundary():
         sharing.open_inline()
+    with errors.boundary():
+        _open_published()
     with errors.boundary():
         if not state.get().model:
             state.update(model=store.default_model())
@@ -37,8 +42,20 @@ def run(page: Callable[[], None]) -> None:
         _current()
     _presentation(presenting)
     session.beat()
+    session.remember()
     if session.owns_jobs():
         _heartbeat()
+
+
+def _open_published() -> None:
+    """What the link says was published becomes a copy of this session's own. Raises PCError."""
+    publication = state.get().open
+    if publication:
+        state.update(open="")
+        title = publish.read(publication).title
+        session.room(0)
+        state.follow(publish.take(publication, session.workspace(), session.token()))
+        st.toast(f"A copy of {errors.plain(errors.short(title))}: what you change is yours alone.")
 
 
 def _style(presenting: bool) -> None:

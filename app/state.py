@@ -56,7 +56,8 @@ class AppState:
     compiled circuit, "" for none; batch: rows that its costs are for; latent: name of the group
     whose hidden variable is looked at. lab: what is open below the picture on Complete; rivals:
     models beside the current one; muted: ids of components. circuit: a small circuit itself, which
-    becomes the model as soon as the link is opened.
+    becomes the model as soon as the link is opened. workspace: where the browser keeps none (see
+    `session`). open: a publication, gone once it is opened.
     """
 
     model: str = _field("", codec.text(_IDENTIFIER, 80))
@@ -95,6 +96,8 @@ class AppState:
     lab: str = _field("", codec.choice("", "side", "components", "batch"))
     rivals: tuple[str, ...] = _field((), codec.items(_IDENTIFIER, 4))
     circuit: str = _field("", codec.text(r"[A-Za-z0-9_\-]*", 6_000))
+    workspace: str = _field("", codec.text(r"w-[0-9a-f]{32}", 34))
+    open: str = _field("", codec.text(r"p-[0-9a-f]{32}", 34))
     muted: tuple[str, ...] = _field((), codec.items(r"[0-9]{1,7}\.[0-9]{1,7}\.[0-9]{1,9}", 64))
 
 
@@ -162,7 +165,7 @@ def follow(link: Mapping[str, str]) -> None:
         choose_model(said.model)
     if "dataset" in link:
         choose_dataset(said.dataset)
-    mine = {"run", "classes", "beside"}
+    mine = {"run", "classes", "beside", "workspace", "open"}
     update(**{name: getattr(said, name) for name in link if name in _codecs().keys() - mine})
 
 

@@ -14,13 +14,13 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 import streamlit as st
 import torch
 from PIL import Image
 
-from pc_workbench import datastore, drafts, errors, paths
+from pc_workbench import datastore, drafts, errors, limits, paths, session, workspaces
 from pc_workbench.views.sheets import contact_sheet
 from pccore import datasets
 from pccore.check import Report, check
@@ -31,7 +31,6 @@ from pccore.files import SampleModel, load_model, sample_models, save_bytes
 from pccore.files.atomic import write_atomically
 from pccore.graph import Circuit
 
-_SUFFIX = ".pc.safetensors"
 #: Samples to start with, the best first.
 FIRST_CHOICE = ("digits_pd", "digits_rat")
 #: What the gallery says of a model.
@@ -51,23 +50,29 @@ class StoredModel:
 
 
 def put_model(circuit: Circuit, *, untrained: bool = False) -> str:
-    """Keep a circuit; the same content gets the same id. Raises FileError, ParameterError.
+    """Keep a circuit in this visitor's workspace; the same content gets the same id.
 
-    untrained: noted beside the file, as what somebody makes of the file later is another matter.
+    Raises FileError, ParameterError, QuotaError. untrained: noted beside the file, as what somebody
+    makes of the file later is another matter.
     """
+    limits.current().check_model(circuit.num_parameters)
     content = save_bytes(circuit, "model.pc.safetensors")
     model = "m-" + hashlib.sha256(content).hexdigest()[:16]
+    facts = {
+        "title": str(circuit.meta.get("title", "")),
+        "variables": len(circuit.variables),
+        "parameters": circuit.num_parameters,
+        "untrained": untrained,
+    }
     path = _stored_path(model)
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write(path, content)
-        facts = {
-            "title": str(circuit.meta.get("title", "")),
-            "variables": len(circuit.variables),
-            "parameters": circuit.num_parameters,
-            "untrained": untrained,
-        }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if session.workspace():
+        if model not in workspaces.models(workspaces.folder(session.workspace())):
+            workspaces.keep_model(session.room(len(content)), model, facts)
+    elif not path.with_name(f"{model}.json").exists():
         _write(path.with_name(f"{model}.json"), json.dumps(facts).encode())
+    if not path.exists():
+        _write(path, content)
     return model
 
 
@@ -91,9 +96,14 @@ def model_path(model: str) -> Path:
 
 
 def model_reference(model: str) -> str:
-    """What to write for a model in a command or in Python: a sample's name, else its path."""
-    kept = _STORED.fullmatch(model) or drafts.is_drawing(model)
-    return str(model_path(model)) if kept else model
+    """What to write for a model in a command or in Python: a sample's name, else its path.
+
+    Of a public server's paths only the file's name: the command is for another machine.
+    """
+    if not _STORED.fullmatch(model) and not drafts.is_drawing(model):
+        return model
+    path = model_path(model)
+    return path.name if limits.is_public() else str(path)
 
 
 def version(model: str) -> str:
@@ -103,33 +113,44 @@ def version(model: str) -> str:
 
 def is_untrained(model: str) -> bool:
     """Whether a model was built here and has parameters that no data has shaped yet."""
+    return bool(_STORED.fullmatch(model)) and _facts(model).get("untrained") is True
+
+
+def facts_of(model: str) -> dict[str, Any] | None:
+    """What is noted of a stored model, for a publication that keeps it; None for other models."""
     if not _STORED.fullmatch(model):
-        return False
-    with contextlib.suppress(OSError, ValueError):
-        facts = json.loads(_stored_path(model).with_name(f"{model}.json").read_text("utf-8"))
-        return isinstance(facts, dict) and facts.get("untrained") is True
-    return False
+        return None
+    circuit = get_circuit(model)
+    counted = {"variables": len(circuit.variables), "parameters": circuit.num_parameters}
+    return {"title": title_of(model), **counted, "untrained": False, **_facts(model)}
+
+
+def _facts(model: str) -> dict[str, Any]:
+    """What is noted of a model in this workspace, else by the server; nothing where it is not."""
+    folders = [paths.models_folder()]
+    if session.workspace():
+        folders.insert(0, workspaces.folder(session.workspace()) / workspaces.MODELS)
+    for folder in folders:
+        with contextlib.suppress(OSError, ValueError):
+            facts = json.loads((folder / f"{model}.json").read_text("utf-8"))
+            if isinstance(facts, dict):
+                return facts
+    return {}
 
 
 def models() -> tuple[StoredModel, ...]:
-    """The stored models, newest first."""
-    found: list[StoredModel] = []
-    with contextlib.suppress(OSError):
-        for path in paths.models_folder().iterdir():
-            model = path.name.removesuffix(_SUFFIX)
-            if path.name.endswith(_SUFFIX) and _STORED.fullmatch(model):
-                with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-                    facts = json.loads(path.with_name(f"{model}.json").read_text("utf-8"))
-                    found.append(
-                        StoredModel(
-                            model,
-                            errors.short(str(facts["title"])) or model,
-                            int(facts["variables"]),
-                            int(facts["parameters"]),
-                            path.stat().st_mtime,
-                        )
-                    )
-    return tuple(sorted(found, key=lambda one: (-one.created, one.id)))
+    """The models of this workspace, and those of the server that belong to none; newest first."""
+    found = workspaces.models(paths.home())
+    if session.workspace():
+        found |= workspaces.models(workspaces.folder(session.workspace()))
+    listed: list[StoredModel] = []
+    for model, facts in found.items():
+        if _STORED.fullmatch(model) and _stored_path(model).is_file():
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                title = errors.short(str(facts["title"])) or model
+                sizes = int(facts["variables"]), int(facts["parameters"])
+                listed.append(StoredModel(model, title, *sizes, facts["created"]))
+    return tuple(sorted(listed, key=lambda one: (-one.created, one.id)))
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)
@@ -271,4 +292,4 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _stored_path(model: str) -> Path:
-    return paths.below(paths.models_folder(), model + _SUFFIX, "model")
+    return paths.below(paths.models_folder(), model + workspaces.MODEL_SUFFIX, "model")

@@ -1,4 +1,4 @@
-"""Housekeeping of the server process: warm imports, and garbage while nobody waits.
+"""Housekeeping of the server process: warm imports, garbage while nobody waits, old workspaces.
 
 The configuration switches Streamlit's collection after every rerun off (with torch imported it
 costs 115 ms of everybody's time), so reference cycles are collected here instead.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import gc
 import importlib
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -26,6 +27,7 @@ LATER = (
         "gallery", "inspect", "query", "train", "complete", "build", "compare", "learn")),
     "pandas",  # every table
 )  # fmt: skip
+EXPIRE_EVERY = 3600.0  # seconds between looks for workspaces that nobody opens
 
 
 class Upkeep:
@@ -54,6 +56,7 @@ class Upkeep:
         gc.collect()
         gc.freeze()
         last = time.monotonic()
+        expired = last - EXPIRE_EVERY
         while True:
             time.sleep(1.0)
             now = time.monotonic()
@@ -61,6 +64,9 @@ class Upkeep:
             if (quiet and now - last >= COLLECT_EVERY) or now - last >= OVERDUE:
                 gc.collect()
                 last = time.monotonic()
+            if quiet and now - expired >= EXPIRE_EVERY:
+                _expire()
+                expired = now
 
     @staticmethod
     def _wait(busy: Callable[[], bool]) -> None:
@@ -68,6 +74,16 @@ class Upkeep:
         end = time.monotonic() + PATIENT
         while time.monotonic() < end and busy():
             time.sleep(0.1)
+
+
+def _expire() -> None:
+    """Remove the workspaces that nobody has opened for as long as this server keeps them."""
+    from pc_workbench import limits, workspaces
+
+    keep = limits.current().keep_seconds
+    if keep is not None:
+        for name in workspaces.expire(keep):
+            logging.getLogger("pc_workbench").info("the workspace …%s has expired", name[-4:])
 
 
 @functools.cache

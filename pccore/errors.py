@@ -10,7 +10,8 @@ PCError
 ├── OptionError      an option of a structure, learner or command is unknown or out of range
 ├── SourceError      a formula or builder code cannot be read; says from where to where
 ├── NotFoundError    no model, dataset, structure or format has this name
-└── RunError         a run directory is missing, unreadable or in use
+├── RunError         a run directory is missing, unreadable or in use
+└── QuotaError       what was asked for is more than a server gives a workspace
 """
 
 from __future__ import annotations
@@ -110,3 +111,7 @@ class MemoryLimitError(PCError, MemoryError):
 
 class RunError(PCError, RuntimeError):
     """A run directory is missing, unreadable or in use."""
+
+
+class QuotaError(PCError, RuntimeError):
+    """More disk, time or parameters than a server of the workbench gives a workspace."""

@@ -7,7 +7,7 @@ from dataclasses import fields
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pc_workbench import controls, datastore, errors, navigate, preview, state, store
+from pc_workbench import controls, datastore, errors, limits, navigate, preview, state, store
 from pc_workbench.components import circuit_graph
 from pc_workbench.views import commands, sizes
 from pccore.errors import OptionError, PCError
@@ -42,7 +42,8 @@ def show(code: DeltaGenerator, action: DeltaGenerator) -> None:
     with code:
         data = store.dataset_reference(now.dataset)
         controls.show_code(*commands.build(structure.name, data, options))
-    too_large = size is not None and size.parameters > LARGE
+    most = min(LARGE, limits.current().parameters or LARGE)
+    too_large = size is not None and size.parameters > most
     action.button(
         "Create",
         type="primary",
@@ -60,7 +61,7 @@ def show(code: DeltaGenerator, action: DeltaGenerator) -> None:
                 cell.metric(name.capitalize(), sizes.count(value))
             if too_large:
                 st.warning(
-                    f"More than {sizes.count(LARGE)} parameters: build it on the command line."
+                    f"More than {sizes.count(most)} parameters: build it on the command line."
                 )
             _graph(structure.name, now.dataset, options)
 

@@ -53,7 +53,10 @@ def _samples() -> tuple[str, ...]:
 
 
 def _empty() -> None:
-    desk.begin(Draft())
+    try:
+        desk.begin(Draft())
+    except PCError as error:
+        st.session_state[_PROBLEM] = errors.sentence(error)
 
 
 def _copy() -> None:

@@ -77,4 +77,8 @@ def _read(typed: str, notation: str) -> None:
     if not typed.strip():
         desk.hold_text(typed, notation)  # somebody is about to type
         return
-    desk.read_text(typed, notation, lambda text: parse(text, notation), whole=notation == "formula")
+    whole = notation == "formula"
+    try:
+        desk.read_text(typed, notation, lambda text: parse(text, notation), whole=whole)
+    except PCError as error:  # of the text itself the box says what is wrong
+        st.toast(errors.sentence(error))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pc_workbench import errors, lessons, state
+from pc_workbench import errors, lessons, publish, session, state
 from pc_workbench.screens import learn_ask, learn_session, learn_step
 from pc_workbench.views.labels import count
 from pc_workbench.views.lesson import Lesson
-from pccore.errors import NotFoundError
+from pccore.errors import FileError, NotFoundError
 
 #: The value of `lesson` in the link that means questions instead of a lesson.
 ASK = "ask-me"
@@ -20,8 +20,9 @@ def page() -> None:
     name = state.get().lesson
     if name and name != ASK:
         try:
-            lesson = lessons.find(name)
-        except NotFoundError as error:
+            own = publish.is_publication(name)
+            lesson = publish.lesson_of(name, session.workspace()) if own else lessons.find(name)
+        except (NotFoundError, FileError) as error:
             st.warning(errors.sentence(error))
             _overview()
             return

@@ -52,11 +52,9 @@ def page() -> None:
     if ready:
         with code:
             model = store.model_reference(now.model)
-            controls.show_code(
-                *commands.train(
-                    model, store.dataset_reference(now.dataset), method.name, mine, shared
-                )
-            )
+            given = model, store.dataset_reference(now.dataset), method.name, mine, shared
+            folder = runs.command_folder("mine")
+            controls.show_code(*commands.train(*given, run=folder, threads=1))
     action.button("Start", type="primary", width="stretch", disabled=not ready, on_click=_start)
     with errors.boundary():
         own, common = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pc_workbench import controls, errors, jobs, session, state, store
+from pc_workbench import controls, errors, jobs, runs, session, state, store
 from pc_workbench.jobs import JobView
 from pc_workbench.jobs_state import LIVE
 from pc_workbench.views import class_figure, commands
@@ -69,7 +69,7 @@ def _start(method: str, own: object, shared: TrainOptions, labels: tuple[int, ..
     try:
         circuit, dataset = store.get_circuit(now.model), store.get_dataset(now.dataset)
         title = store.title_of(now.model)
-        runs = [
+        made = [
             jobs.registry().start(
                 circuit,
                 dataset,
@@ -84,20 +84,19 @@ def _start(method: str, own: object, shared: TrainOptions, labels: tuple[int, ..
             )
             for label in labels
         ]
-        state.update(classes=tuple(runs))
+        state.update(classes=tuple(made))
     except PCError as error:
         st.session_state[_REFUSED] = errors.sentence(error)
 
 
 def _runs() -> list[tuple[RunConfig, JobView]]:
     """The runs of the link that are there and learn a class."""
-    registry = jobs.registry()
     found: list[tuple[RunConfig, JobView]] = []
     for run in state.get().classes:
         try:
-            config = registry.directory(run).config()
+            config = runs.directory(run).config()
             if config.label is not None:
-                found.append((config, registry.view(run)))
+                found.append((config, runs.view(run)))
         except PCError:
             continue
     return found
@@ -124,7 +123,7 @@ def _stop() -> None:
     for _, view in _runs():
         if view.state in LIVE:
             try:
-                jobs.registry().stop(view.id)
+                runs.ask("stop", view.id)
             except PCError as error:
                 st.toast(errors.sentence(error))
 
@@ -140,9 +139,9 @@ def _result(found: list[tuple[RunConfig, JobView]]) -> None:
         return
     name = data.pop()
     dataset = store.get_dataset(name)
-    runs = tuple(view.id for _, view in found)
+    trained = tuple(view.id for _, view in found)
     with st.spinner("Scoring the test rows ..."):
-        report = _report(name, runs, tuple(_stamp(run) for run in runs))
+        report = _report(name, trained, tuple(_stamp(run) for run in trained))
     names = [class_name(dataset, label) for label in report.labels]
     cells = st.columns(3)
     cells[0].metric("Accuracy", f"{100 * report.accuracy:.1f} %")
@@ -163,16 +162,16 @@ def _result(found: list[tuple[RunConfig, JobView]]) -> None:
 def _stamp(run: str) -> float:
     """When the best model of a run was written. Raises RunError where there is none."""
     try:
-        return (jobs.registry().directory(run).path / BEST).stat().st_mtime
+        return (runs.directory(run).path / BEST).stat().st_mtime
     except OSError:
         raise RunError("a class has no model yet: its run was stopped too early") from None
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _report(data: str, runs: tuple[str, ...], stamps: tuple[float, ...]) -> Report:
+def _report(data: str, names: tuple[str, ...], stamps: tuple[float, ...]) -> Report:
     """The test rows told apart by the best models of the runs. Raises PCError."""
     dataset: Dataset = store.get_dataset(data)
-    directories = [jobs.registry().directory(run) for run in runs]
+    directories = [runs.directory(run) for run in names]
     shares = dict(zip(classes_of(dataset), shares_of(dataset), strict=True))
     labels: list[int] = []
     experts = []

@@ -10,7 +10,7 @@ from typing import Any
 
 import streamlit as st
 
-from pc_workbench import controls, datastore, errors, jobs, runs, state
+from pc_workbench import controls, datastore, errors, jobs, runs, session, state
 from pc_workbench.jobs import JobView
 from pc_workbench.screens import train_offer
 from pc_workbench.views import commands
@@ -34,8 +34,8 @@ _MOST_COLUMNS = 6
 
 
 def show() -> None:
-    """All runs of this server's folder, also those of the command line."""
-    found = jobs.registry().runs()
+    """The runs of this workspace and of the server's folder, also those of the command line."""
+    found = runs.listed()
     if not found:
         return
     st.subheader("Runs")
@@ -64,7 +64,7 @@ def show() -> None:
 def _summary(run: str) -> RunSummary | None:
     """What a run came to, read again only when its files have changed; None: it is damaged."""
     try:
-        path = jobs.registry().directory(run).path
+        path = runs.directory(run).path
         stamps = [(path / name).stat().st_mtime_ns for name in (STATUS, METRICS)
                   if (path / name).exists()]  # fmt: skip
         return _read(str(path), tuple(stamps))
@@ -133,7 +133,7 @@ def _files(summaries: Sequence[RunSummary], conditions: Sequence[str]) -> None:
             "Download CSV", to_csv(summaries), "runs.csv", "text/csv", on_click="ignore",
             help="Results and all settings of these runs",
         )  # fmt: skip
-        folder = str(jobs.registry().folder)
+        folder = str(jobs.registry().folders.home_of(session.token()))
         controls.show_code(*commands.runs(folder, conditions), width="content")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from pc_workbench import errors, jobs, runs, state
+from pc_workbench import errors, runs, state
 from pc_workbench.components import live_chart
 from pc_workbench.views import curve_picture, curves
 from pc_workbench.views.curves import Story
@@ -18,7 +18,7 @@ MOST_BESIDE = 5
 
 def others(run: str) -> dict[str, str]:
     """The runs that can be drawn beside one, with what to call them."""
-    found = {view.id: runs.label(config) for config, view in jobs.registry().runs()}
+    found = {view.id: runs.label(config) for config, view in runs.listed()}
     found.pop(run, None)
     return found
 
@@ -70,12 +70,11 @@ def chart(story: Story, running: bool) -> None:
 
 def _stories_beside() -> list[tuple[str, Story]]:
     """Names and stories of the runs beside; one that is gone is left out."""
-    registry = jobs.registry()
     found: list[tuple[str, Story]] = []
     for run in state.get().beside:
         try:
-            config = registry.directory(run).config()
-            found.append((runs.label(config), runs.story(registry.view(run))))
+            config = runs.directory(run).config()
+            found.append((runs.label(config), runs.story(runs.view(run))))
         except PCError:
             continue
     return found
@@ -99,7 +98,7 @@ def numbers(run: str, story: Story) -> None:
 def _picture(run: str, story: Story) -> str:
     axis = state.get().axis
     try:
-        title = runs.label(jobs.registry().directory(run).config())
+        title = runs.label(runs.directory(run).config())
     except PCError:
         title = run
     series = [*curves.series(story, axis), *curves.overlay(_stories_beside(), axis)]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from pc_workbench import controls, errors, jobs, runs, session, state
+from pc_workbench import controls, errors, runs, state
 from pc_workbench.jobs import JobView
 from pc_workbench.views import commands
 from pccore.errors import PCError
@@ -18,7 +18,11 @@ _NAMED = 3
 
 def show(found: Sequence[tuple[RunConfig, JobView]]) -> None:
     """A sentence and a button, nothing where no run of these was interrupted."""
-    cut = [(config, view) for config, view in found if view.state == "interrupted"]
+    cut = [
+        (config, view)
+        for config, view in found
+        if view.state == "interrupted" and runs.is_mine(view.id)
+    ]
     if not cut:
         return
     names = [errors.plain(runs.label(config)) for config, _ in cut[:_NAMED]]
@@ -33,14 +37,14 @@ def show(found: Sequence[tuple[RunConfig, JobView]]) -> None:
         )
         ids = tuple(view.id for _, view in cut)
         st.button("Resume" if one else "Resume all", on_click=_resume, args=(ids,))
-        folder = jobs.registry().folder
-        controls.show_code(*commands.resume([str(folder / run) for run in ids]), width="content")
+        folders = [str(runs.directory(run).path) for run in ids]
+        controls.show_code(*commands.resume(folders), width="content")
 
 
 def _resume(ids: Sequence[str]) -> None:
     for run in ids:
         try:
-            jobs.registry().resume(run, session.token())
+            runs.ask("resume", run)
         except PCError as error:
             st.toast(errors.sentence(error))
             continue

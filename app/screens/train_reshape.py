@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from pc_workbench import controls, errors, jobs, session, state, store
+from pc_workbench import controls, errors, jobs, runs, session, state, store
 from pc_workbench.jobs import JobView
 from pc_workbench.jobs_state import RESUMABLE
 from pc_workbench.views import commands, reshape
@@ -34,7 +34,7 @@ def show(view: JobView) -> None:
     """Nothing while the run goes on, or before it has a model."""
     if view.state not in (*RESUMABLE, "finished"):
         return
-    directory = jobs.registry().directory(view.id)
+    directory = runs.directory(view.id)
     if not (directory.path / BEST).exists():
         return
     box = st.expander("Prune or grow, and go on from here", key="pcw_reshape", on_change="rerun")
@@ -107,7 +107,7 @@ def _wanted(version: str, circuit: Circuit) -> dict[str, Any] | None:
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _best(run: str, stamp: float) -> Circuit:
-    found = jobs.registry().directory(run).best()
+    found = runs.directory(run).best()
     if found is None:
         raise RunError("this run has no model yet")
     return found
@@ -153,11 +153,10 @@ def _code(best: str, config: RunConfig, wanted: dict[str, Any], epochs: int) -> 
 
 def _go_on(view: JobView, config: RunConfig, found: Reshaped, epochs: int) -> None:
     """Queue the new run, look at it, and let go of a paused one."""
-    registry = jobs.registry()
     try:
         own, shared = _options(config, epochs)
-        epoch = registry.directory(view.id).scores().best_epoch or 0
-        run = registry.start(
+        epoch = runs.directory(view.id).scores().best_epoch or 0
+        run = jobs.registry().start(
             found.circuit,
             store.get_dataset(config.data),
             owner=session.token(),
@@ -170,8 +169,8 @@ def _go_on(view: JobView, config: RunConfig, found: Reshaped, epochs: int) -> No
             label=config.label,
             origin=Origin(view.id, epoch, found.words),
         )
-        if view.state == "paused":
-            registry.stop(view.id)
+        if view.state == "paused" and runs.is_mine(view.id):
+            runs.ask("stop", view.id)
         state.update(run=run)
     except PCError as error:
         st.toast(errors.sentence(error))

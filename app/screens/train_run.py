@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
-from pc_workbench import controls, errors, jobs, navigate, runs, session, state
+from pc_workbench import controls, errors, jobs, navigate, runs, state
 from pc_workbench.jobs import JobView
 from pc_workbench.jobs_state import LIVE, RESUMABLE, JobState
 from pc_workbench.screens import train_curves, train_look, train_reshape
-from pc_workbench.views import commands, curves, sizes
+from pc_workbench.views import curves, sizes
 from pc_workbench.views.curves import Story
 from pccore.errors import PCError
 
@@ -30,7 +30,7 @@ COLOURS: Mapping[str, Any] = {
 def show(run: str) -> None:
     """Progress, curve and buttons of a run."""
     try:
-        view, title = jobs.registry().view(run), runs.run_title(run)
+        view, title = runs.view(run), runs.run_title(run)
     except PCError as error:
         _gone(error)
         return
@@ -67,7 +67,7 @@ def _live(run: str, drawn: JobState, title: str, others: Mapping[str, str]) -> N
     runs to compare with."""
     with errors.boundary():
         try:
-            view = jobs.registry().view(run)
+            view = runs.view(run)
         except PCError:
             st.rerun()  # it is gone: the page says so
         # The rest of the page has to show a new model, or that the run was closed.
@@ -96,8 +96,14 @@ def _headline(view: JobView, title: str) -> None:
         st.markdown(title, width="stretch")
         if view.state not in LIVE:
             st.button("Close", type="tertiary", on_click=_close)
+    if view.state == "queued":
+        load = jobs.registry().load()
+        st.caption(
+            f"On this server {sizes.plural(load.running, 'run')} of at most {load.limit} at once "
+            f"now train, {load.waiting} wait. Everybody's first comes before anybody's second."
+        )
     if view.message:
-        st.error(errors.plain(view.message))
+        (st.error if view.state == "failed" else st.warning)(errors.plain(view.message))
     part = 1.0 if view.state == "finished" else status.epoch / max(1, status.epochs)
     left = f" · {sizes.duration(status.seconds_left)} left" if view.state == "running" else ""
     text = f"epoch {status.epoch} of {status.epochs} · {sizes.rate(status.rate)} rows/s{left}"
@@ -121,12 +127,15 @@ def _scores(story: Story) -> None:
 
 def _buttons(view: JobView, has_model: bool) -> None:
     run, state_ = view.id, view.state
+    mine = runs.is_mine(run)
     with st.container(horizontal=True, vertical_alignment="center"):
-        if state_ in LIVE:
+        if not mine:
+            st.badge("read only", color="gray", help="It does not belong to this workspace.")
+        elif state_ in LIVE:
             st.button("Pause", on_click=_do, args=("pause", run), disabled=state_ != "running")
         elif state_ in RESUMABLE:
             st.button("Resume", on_click=_do, args=("resume", run))
-        if state_ in LIVE or state_ == "paused":
+        if mine and (state_ in LIVE or state_ == "paused"):
             st.button("Stop", on_click=_do, args=("stop", run), disabled=state_ == "stopping")
         st.button(
             "Use the best model",
@@ -136,7 +145,7 @@ def _buttons(view: JobView, has_model: bool) -> None:
             args=(run,),
         )
         controls.show_code(
-            *commands.rerun(jobs.registry().directory(run).config()),
+            *runs.command(run),
             label="Copy command",
             width="content",
         )
@@ -146,15 +155,9 @@ def _buttons(view: JobView, has_model: bool) -> None:
             st.caption(f"{why}. The best model is ready.")
 
 
-def _do(what: str, run: str) -> None:
+def _do(what: Literal["pause", "resume", "stop"], run: str) -> None:
     try:
-        registry = jobs.registry()
-        if what == "resume":
-            registry.resume(run, session.token())
-        elif what == "pause":
-            registry.pause(run)
-        else:
-            registry.stop(run)
+        runs.ask(what, run)
     except PCError as error:
         st.toast(errors.sentence(error))
 

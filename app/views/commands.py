@@ -135,11 +135,18 @@ def train(
     options: Mapping[str, str],
     shared: Mapping[str, str],
     label: int | None = None,
+    run: str = "runs/mine",
+    title: str = "",
+    threads: int | None = None,
 ) -> Code:
     """(Python, command) that train a model; options are the method's, shared every method's.
-    label: of the only class that is learned from."""
+
+    label: of the only class that is learned from. run: the directory of the run.
+    """
     if run_method(method).options is DistilRunOptions:
         return distil(model, dataset, options)
+    further = {"label": label, "title": title or None, "threads": threads}
+    said = {name: value for name, value in further.items() if value is not None}
     python = (
         "from pccore import datasets\n"
         "from pccore.files import load_model, save_model\n"
@@ -147,17 +154,17 @@ def train(
         "from pccore.options import parse_options\n\n"
         f"circuit, data = load_model({model!r}), datasets.load({dataset!r})\n"
         "run = prepare_run(\n"
-        f"    'runs/mine', circuit, data, model={model!r}, data={dataset!r}, method={method!r},\n"
+        f"    {run!r}, circuit, data, model={model!r}, data={dataset!r}, method={method!r},\n"
         f"    method_options=parse_options(method_named({method!r}).options, {dict(options)!r}),\n"
         f"    train_options=parse_options(TrainOptions, {dict(shared)!r}),\n"
-        f"{'' if label is None else f'    label={label},{chr(10)}'}"
-        ")\n"
+        + "".join(f"    {name}={value!r},\n" for name, value in said.items())
+        + ")\n"
         "execute(run)\n"
         "save_model(run.best(), 'trained.pc.safetensors')\n"
     )
     words = ["pccore", "train", model, "--data", dataset, "--method", method]
-    words += [] if label is None else ["--label", str(label)]
-    words += [*_settings({**options, **shared}), "--run", "runs/mine"]
+    words += [f"--{name}={value}" for name, value in said.items()]
+    words += [*_settings({**options, **shared}), "--run", run]
     return python, shlex.join([*words, "-o", "trained.pc.safetensors"])
 
 
@@ -184,8 +191,11 @@ def classify(
     return python, shlex.join([*words, *_settings({**options, **shared}), "-o", "classes"])
 
 
-def rerun(config: RunConfig) -> Code:
-    """(Python, command) that do a run once more; options at their defaults are left out."""
+def rerun(config: RunConfig, model: str = "", run: str = "runs/mine") -> Code:
+    """(Python, command) that do a run once more; options at their defaults are left out.
+
+    model: where it started from, unless that has a name. run: the directory of the new run.
+    """
 
     def changed(cls: type, given: Mapping[str, Any]) -> dict[str, str]:
         infos = {info.name: info.default for info in describe(cls)}
@@ -197,7 +207,10 @@ def rerun(config: RunConfig) -> Code:
 
     options = changed(run_method(config.method).options, config.method_options)
     shared = changed(TrainOptions, config.train_options)
-    return train(config.model, config.data, config.method, options, shared, config.label)
+    return train(
+        model or config.model, config.data, config.method, options, shared,
+        config.label, run, config.title, config.threads,
+    )  # fmt: skip
 
 
 def resume(folders: Sequence[str]) -> Code:

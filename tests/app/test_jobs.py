@@ -13,12 +13,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pc_workbench import jobs
+from pc_workbench import jobs, paths, workspaces
 from pc_workbench.jobs import Registry
+from pc_workbench.jobs_queue import Load
 from pc_workbench.jobs_state import state_elsewhere
 from pccore import datasets, structures
-from pccore.errors import DataError, FileError, NotFoundError, RunError
-from pccore.learn import RunDirectory, Status, TrainOptions
+from pccore.errors import DataError, FileError, NotFoundError, QuotaError, RunError
+from pccore.learn import RunDirectory, Status, TrainOptions, prepare_run
 
 PATIENCE = 90.0  # seconds; starting a process takes some on a busy machine
 
@@ -257,6 +258,62 @@ def test_unknown_and_damaged_runs(make: Callable[..., Registry], tmp_path: Path)
     assert registry.runs() == ()
 
 
+def test_a_run_belongs_to_its_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path))
+    registry = Registry(paths.runs_folder(), 1, open_=False)
+    mine, other = workspaces.new_id(), workspaces.new_id()
+    secret = f"r-{'0' * 15}1"
+    for folder, name in (
+        (workspaces.runs_folder(mine), secret),
+        (workspaces.runs_folder(mine), "named"),
+        (paths.runs_folder(), "of-all"),
+    ):
+        run = prepare_run(folder / name, MODEL, DATA, model="m", data="parity")
+        run.write_status(Status("running", time.time(), os.getpid(), epochs=50))
+    assert {view.id for _, view in registry.runs(mine)} == {secret, "named", "of-all"}
+    assert {view.id for _, view in registry.runs(other)} == {"of-all"}
+    assert registry.view(secret, other).state == "running"  # by an id that nobody guesses
+    with pytest.raises(RunError, match="not on this server"):
+        registry.view("named", other)
+    for run in (secret, "of-all"):
+        for act in (registry.pause, registry.resume, registry.stop, registry.remove):
+            with pytest.raises(RunError, match="only be looked at"):
+                act(run, other)
+        assert registry.directory(run, other).requested() == "run"
+    with pytest.raises(RunError, match="command line"):
+        registry.stop("of-all", mine)
+    registry.pause(secret, mine)
+    assert registry.directory(secret).requested() == "pause"
+    with pytest.raises(RunError, match="stop it first"):
+        registry.remove("named", mine)
+    registry.directory("named", mine).write_status(Status("finished", time.time()))
+    registry.remove("named", mine)
+    assert {view.id for _, view in registry.runs(mine)} == {secret, "of-all"}
+    # On a server for one person the runs of the command line are that person's.
+    Registry(paths.runs_folder(), 1).stop("of-all", mine)
+    assert registry.directory("of-all").requested() == "stop"
+
+
+def test_an_owner_has_so_many_jobs_and_each_so_much_time(
+    make: Callable[..., Registry], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("PC_WORKBENCH_JOB_TIME", "0.01")
+    monkeypatch.setenv("PC_WORKBENCH_JOB_COUNT", "1")
+    registry = make()
+    run = start(registry)
+    with pytest.raises(QuotaError, match="stop one"):
+        start(registry)
+    other = start(registry, "somebody else")
+    assert registry.load() == Load(running=1, waiting=1, limit=1)
+    registry.stop(other)
+    reaches(registry, run, "stopped")
+    assert "allows 1 s of training" in registry.view(run).message
+    directory = registry.directory(run)
+    directory.append({"event": "epoch", "epoch": 9, "seconds": 1.0})  # as if it had had it all
+    with pytest.raises(QuotaError, match="has had its 1 s"):
+        registry.resume(run, "me")
+
+
 def test_states_of_runs_elsewhere():
     now, dead = time.time(), 2**22 + 12345
     assert state_elsewhere(Status("finished", 0.0)) == "finished"
@@ -272,8 +329,6 @@ def test_states_of_runs_elsewhere():
 def test_runs_of_the_command_line_are_listed_and_asked_by_file(
     make: Callable[..., Registry], tmp_path: Path
 ):
-    from pccore.learn import prepare_run
-
     registry = make()
     run = prepare_run(tmp_path / "runs" / "mine", MODEL, DATA, model="m", data="parity")
     run.write_status(Status("running", time.time(), os.getpid(), epochs=50))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -11,9 +12,18 @@ import pytest
 from streamlit import config
 from streamlit.web import cli
 
-from pc_workbench import launch
+from pc_workbench import launch, limits, settings
 
 CONFIG = launch.MAIN.parent / ".streamlit" / "config.toml"
+
+
+@pytest.fixture(autouse=True)
+def environment() -> Iterator[None]:
+    """What a server leaves in the environment is taken back."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.fixture
@@ -34,6 +44,50 @@ def test_options_are_passed_on(started: list[list[str]]):
     assert launch.main(["--port", "18790", "--host", "127.0.0.1", "--headless"]) == 0
     flags = ["--server.port=18790", "--server.address=127.0.0.1", "--server.headless=true"]
     assert started == [["run", __file__, *flags]]
+
+
+def test_this_machine_alone_is_neither_public_nor_limited(
+    started: list[list[str]], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delenv(settings.PUBLIC, raising=False)
+    for host in ([], ["--host", "127.0.0.1"], ["--host", "localhost"]):
+        assert launch.main(host) == 0
+        assert not limits.is_public() and limits.current() == limits.UNLIMITED
+    # Uvicorn would believe a proxy on this machine by itself.
+    assert os.environ["FORWARDED_ALLOW_IPS"] == ""
+
+
+@pytest.mark.parametrize("options", [["--host", "0.0.0.0"], ["--public"]])  # noqa: S104 - no server
+def test_a_server_that_others_reach_has_limits_and_says_that_it_is_open(
+    options: list[str], started: list[list[str]], capsys: pytest.CaptureFixture[str]
+):
+    assert launch.main([*options, "--job-time", "5", "--keep-days", "0"]) == 0
+    assert "--access-code" in capsys.readouterr().out
+    found = limits.current()
+    assert (found.job_seconds, found.keep_seconds) == (300, None)
+    assert found.disk == limits.PUBLIC.disk
+
+
+def test_the_options_of_a_server_reach_its_processes(
+    started: list[list[str]], capsys: pytest.CaptureFixture[str]
+):
+    words = "--jobs 3 --access-code sesame --public --base-path /pc/ --trust-proxy 10.0.0.1"
+    assert launch.main([*words.split(), "--origin", "https://pc.example.org"]) == 0
+    assert os.environ[settings.JOBS] == "3" and os.environ[settings.ACCESS_CODE] == "sesame"
+    assert os.environ["FORWARDED_ALLOW_IPS"] == "10.0.0.1"
+    flags = ["--server.baseUrlPath=pc", "--server.corsAllowedOrigins=https://pc.example.org"]
+    assert started == [["run", __file__, *flags]]
+    assert "sesame" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("options", [["--jobs", "0"], ["--job-time", "soon"]])
+def test_a_bad_option_is_one_line(options: list[str], capsys: pytest.CaptureFixture[str]):
+    try:
+        code: object = launch.main(options)
+    except SystemExit as stopped:
+        code = stopped.code
+    message = capsys.readouterr().err
+    assert code == 2 and message.count("\n") == 1 and options[0] in message
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "-1", "http", "8501.0"])

@@ -141,7 +141,7 @@ def test_the_command_of_a_run_names_what_differs_from_the_defaults():
     assert settings == ["up=max", "leaves=false", "epochs=7"]
     assert words[:7] == ["pccore", "train", "m", "--data", "digits", "--method", "hard-em"]
     python, command = commands.rerun(replace(config, label=3))
-    assert "--label 3" in command and "label=3" in python
+    assert "--label=3" in command and "label=3" in python
     compile(python, "shown", "exec")
 
 

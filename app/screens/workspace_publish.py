@@ -1,0 +1,129 @@
+"""The part of Workspace that publishes: links that open as a copy."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import streamlit as st
+
+from pc_workbench import errors, lessons, publish, session, state, store
+from pc_workbench.publish import Kind, Publication
+from pccore.errors import FileError, PCError
+
+_WHAT, _LESSON, _STEP, _FILE = (
+    "pcw_publish_what", "pcw_publish_lesson", "pcw_publish_step", "pcw_publish_file",
+)  # fmt: skip
+_REFUSED = "pcw_publish_refused"
+_CIRCUIT, _DATASET, _KNOWN, _OWN = "Circuit", "Dataset", "Lesson", "My lesson"
+#: The page on which each kind opens.
+_PAGES: Mapping[Kind, str] = MappingProxyType(
+    {"circuit": "inspect", "dataset": "train", "lesson": "learn"}
+)
+#: Of the link that a circuit is published with.
+_WITH_CIRCUIT = ("model", "evidence", "soft", "hidden", "seed", "view", "unit")
+
+
+def show() -> None:
+    """What can be published, and what was."""
+    st.subheader("Publish")
+    st.caption(
+        "A link that opens as a copy: for a class, a colleague, a paper. What you change later "
+        "does not change it, and what others do with it does not reach you."
+    )
+    what = st.segmented_control(
+        "What", (_CIRCUIT, _DATASET, _KNOWN, _OWN), key=_WHAT, default=_CIRCUIT, required=True
+    )
+    ready = _details(str(what))
+    st.button("Publish", on_click=_publish, type="primary", disabled=not ready)
+    refused = st.session_state.pop(_REFUSED, "")
+    if refused:
+        st.error(refused)
+    for one in publish.published(session.workspace()):
+        _published(one)
+
+
+def _details(what: str) -> bool:
+    """Whether something can be published as things are chosen."""
+    now = state.get()
+    if what == _CIRCUIT:
+        st.markdown(f"**{errors.plain(store.title_of(now.model) or 'none')}**, with its evidence")
+        return bool(now.model)
+    if what == _DATASET:
+        st.markdown(f"**{errors.plain(now.dataset)}**")
+        return True
+    if what == _KNOWN:
+        known = lessons.lessons()
+        names = {one.name: one for one in known}
+        chosen = st.selectbox(
+            "Lesson", list(names), format_func=lambda name: names[name].title, key=_LESSON
+        )
+        steps = names[str(chosen)].steps
+        st.selectbox(
+            "Opens at step",
+            range(len(steps)),
+            format_func=lambda n: f"{n + 1}. {steps[n].title}",
+            key=_STEP,
+        )
+        return True
+    return st.file_uploader(
+        "Markdown with a head and steps, as CONTRIBUTING describes", type=["md"], key=_FILE
+    ) is not None  # fmt: skip
+
+
+def _publish() -> None:
+    try:
+        kind, title, link, text = _chosen(st.session_state[_WHAT])
+        model = link.get("model", "")
+        publish.publish(
+            session.workspace(), kind, title, link, facts=store.facts_of(model), lesson=text
+        )
+    except PCError as error:
+        st.session_state[_REFUSED] = errors.sentence(error)
+
+
+def _chosen(what: str) -> tuple[Kind, str, dict[str, str], str]:
+    """Kind, title, link, and the text of a lesson of one's own. Raises PCError."""
+    now = state.get()
+    said = state.encode(now)
+    if what == _CIRCUIT:
+        link = {name: said[name] for name in _WITH_CIRCUIT if name in said}
+        return "circuit", store.title_of(now.model), link, ""
+    if what == _DATASET:
+        return "dataset", now.dataset, {"dataset": now.dataset}, ""
+    if what == _KNOWN:
+        lesson = lessons.find(st.session_state[_LESSON])
+        stage = st.session_state[_STEP]
+        link = {"lesson": lesson.name, **({"stage": str(stage)} if stage else {})}
+        return "lesson", lesson.title, link, ""
+    file = st.session_state[_FILE]
+    try:
+        text = file.getvalue().decode("utf-8")
+    except UnicodeDecodeError:
+        raise FileError("is no text in UTF-8", where=errors.short(file.name)) from None
+    session.room(len(text))
+    return "lesson", errors.short(file.name.removesuffix(".md")), {}, text
+
+
+def _published(one: Publication) -> None:
+    with st.container(border=True, gap="small"):
+        line = st.container(horizontal=True, vertical_alignment="center")
+        line.markdown(f"**{errors.plain(errors.short(one.title))}**", width="stretch")
+        line.badge(one.kind)
+        line.button(
+            "Withdraw",
+            key=f"pcw_withdraw_{one.id}",
+            type="tertiary",
+            on_click=functools.partial(_withdraw, one.id),
+            help="Copies that were opened stay.",
+        )
+        link = session.address(_PAGES[one.kind], open=one.id)
+        st.code(link, language=None, wrap_lines=True)
+
+
+def _withdraw(publication: str) -> None:
+    try:
+        publish.withdraw(session.workspace(), publication)
+    except PCError as error:
+        st.session_state[_REFUSED] = errors.sentence(error)
