@@ -4,8 +4,7 @@
     registry().pause|resume|stop(run, owner), view(run, owner) -> JobView, runs(owner)
 
 An owner is a workspace; who sees and changes which runs is decided in `jobs_folders`. A job is a
-run directory plus, while it is queued or trained, an entry here. What the directory says survives
-the server: a run whose process is gone is shown as interrupted and can be resumed.
+run directory plus, while it is queued or trained, an entry here. The directory survives the server.
 """
 
 from __future__ import annotations
