@@ -247,9 +247,9 @@ def _download(url: str, name: str, digest: str | None, folder: Path) -> Path:
     place = folder / name
     loader = pooch.HTTPDownloader(timeout=_TIMEOUT)
 
-    def bounded(url: str, target: str, _: object) -> None:
-        with Path(target).open("wb") as stream:
-            loader(url, _Bounded(stream, name), None)
+    def bounded(fname: str, action: Any, pooch: Any, *, check_only: bool | None = None) -> None:
+        with Path(action).open("wb") as stream:
+            loader(fname, _Bounded(stream, name), None)
 
     try:
         if digest is None:
