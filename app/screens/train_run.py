@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -14,6 +15,7 @@ from pc_workbench.screens import train_curves, train_look, train_reshape
 from pc_workbench.views import commands, curves, sizes
 from pc_workbench.views.curves import Story
 from pccore.errors import PCError
+from pccore.learn.directory import INITIAL
 
 TICK = 0.5  # seconds between looks at a run that goes on
 SLOW_TICK = 3.0  # while it is paused: somebody else may resume it
@@ -127,7 +129,7 @@ def _buttons(view: JobView, has_model: bool) -> None:
             args=(run,),
         )
         controls.show_code(
-            *commands.rerun(jobs.registry().directory(run).config()),
+            *_command(run),
             label="Copy command",
             width="content",
         )
@@ -135,6 +137,15 @@ def _buttons(view: JobView, has_model: bool) -> None:
             early = view.status.epoch < view.status.epochs
             why = "Stopped early, as it no longer improved" if early else "Finished"
             st.caption(f"{why}. The best model is ready.")
+
+
+def _command(run: str) -> tuple[str, str]:
+    """How to do the run once more; one that went on from another begins with what that became."""
+    directory = jobs.registry().directory(run)
+    config = directory.config()
+    if config.origin is not None:
+        config = replace(config, model=str(directory.path / INITIAL))
+    return commands.rerun(config)
 
 
 def _do(what: str, run: str) -> None:
