@@ -57,7 +57,8 @@ def command(run: str) -> Code:
     the server is public: then it is for another machine. Raises RunError."""
     home = directory(run)
     config = home.config()
-    named = config.model in {one.name for one in store.samples()}
+    # One that goes on from another begins with what that became.
+    named = config.origin is None and config.model in {one.name for one in store.samples()}
     model = "" if named or limits.is_public() else str(home.path / INITIAL)
     return commands.rerun(config, model, command_folder(f"{run}-again"))
 

@@ -190,6 +190,8 @@ def test_a_run_is_pruned_and_goes_on() -> None:
     assert curves.begin(story) == config.origin.epoch
     before, after = (jobs.registry().directory(one).initial() for one in (first, second))
     assert after.num_edges < before.num_edges
+    again = next(shlex.split(c.value) for c in at.code if f"{second}/initial" in c.value)
+    assert again[:2] == ["pccore", "train"]
     assert runs.run_title(second).startswith("**Tree, pruned 50%")
 
 

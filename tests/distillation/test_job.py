@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -59,6 +61,32 @@ def test_a_stopped_one_goes_on_where_it_was(tmp_path: Path) -> None:
     assert execute_run(broken, data=data, resume=True) == "finished"
     one, other = whole.best(), broken.best()
     assert one is not None and other is not None and one.params.equal(other.params)
+
+
+def test_a_paused_one_waits(tmp_path: Path) -> None:
+    run = prepared(tmp_path / "run")
+    seen: list[str] = []
+
+    def release() -> None:
+        end = time.monotonic() + 60
+        while run.status().state != "paused" and time.monotonic() < end:
+            time.sleep(0.05)
+        seen.append(run.status().state)
+        run.request("run")
+
+    waiter = threading.Thread(target=release)
+
+    def pause(event: object) -> None:
+        if isinstance(event, Epoch) and not waiter.ident:
+            time.sleep(0.3)  # the control file is looked at now and then
+            run.request("pause")
+            waiter.start()
+
+    assert execute_run(run, data=binary(4, states=3), listener=pause) == "finished"
+    waiter.join()
+    assert seen == ["paused"]
+    told = [e["event"] for e in run.metrics()[0]]
+    assert told.count("paused") == told.count("resumed") == 1
 
 
 def test_refusals(tmp_path: Path) -> None:
