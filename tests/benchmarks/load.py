@@ -87,6 +87,7 @@ async def run(options: argparse.Namespace, server: Server) -> Outcome:
         outcome.add(visitor.record, wrong_answers(visitor.plan, visitor.record, answers))
     for tab in tabs:
         outcome.add(tab.record, wrong_drawings(tab, answers), browser=True)
+        outcome.checked += len(tab.drawn)
     return outcome
 
 

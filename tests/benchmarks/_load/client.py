@@ -27,6 +27,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 
 PATIENCE = 60.0  # seconds until an answer counts as lost, unless told otherwise
+SLOW = 5.0  # seconds between two ticks from which nobody looks at what they draw
 KEPT_RUNS = 2  # full runs for which the browser keeps a large message
 BAD_ALERTS = (Alert.ERROR, Alert.WARNING)
 
@@ -68,6 +69,7 @@ class _Wait:
 @dataclass
 class _Timer:
     task: asyncio.Task[None]
+    seconds: float
     sent: list[float] = field(default_factory=list)
 
 
@@ -341,7 +343,8 @@ class Client:
         for fragment in run.fragments:
             timer = self._timers.get(fragment)
             if timer is not None and timer.sent:
-                self.ticks.append(time.perf_counter() - timer.sent[0])
+                if timer.seconds < SLOW:
+                    self.ticks.append(time.perf_counter() - timer.sent[0])
                 timer.sent.clear()  # several that waited are answered by one run
 
     # -- timers of fragments -------------------------------------------------------------
@@ -356,7 +359,7 @@ class Client:
                     timer.sent.append(time.perf_counter())
                     await self._send(fragment=fragment, automatic=True)
 
-        timer = self._timers[fragment] = _Timer(asyncio.create_task(tick()))
+        timer = self._timers[fragment] = _Timer(asyncio.create_task(tick()), seconds)
 
     def _stop_timers(self, fragments: Any = None) -> None:
         for fragment in list(self._timers) if fragments is None else fragments:
