@@ -245,7 +245,7 @@ def _download(url: str, name: str, digest: str | None, folder: Path) -> Path:
 
     pooch.get_logger().setLevel("ERROR")
     place = folder / name
-    loader = pooch.HTTPDownloader(timeout=_TIMEOUT)
+    loader: Any = pooch.HTTPDownloader(timeout=_TIMEOUT)  # its call takes more than is declared
     try:
         if digest is None:
             place.unlink(missing_ok=True)  # nothing says that what is there is whole
