@@ -1,4 +1,4 @@
-"""Poisson leaf: a count without an upper end; the parameter is the rate."""
+"""Poisson leaf: counts 0, 1, 2, ... without a bound; the parameter is the rate."""
 
 from __future__ import annotations
 
@@ -10,13 +10,19 @@ from torch import Tensor
 
 from pccore.leaves.base import LeafFamily, Summary, Support, uniform_noise
 
-#: Rates from data are at or above this: a count that was never seen stays possible.
-_LEAST = 1e-6
+#: The rate that updates do not go below: at 0 every count but 0 would be impossible for good.
+MIN_RATE = 1e-6
+#: Rates that `unconstrain` tells from 0.
+_TINY = 1e-30
 
 
 @dataclass(frozen=True)
 class Poisson(LeafFamily):
-    """p(x) = rate^x exp(-rate) / x!, x = 0, 1, ...; twin: torch.distributions.Poisson."""
+    """p(x) = rate^x exp(-rate) / x!; twin: torch.distributions.Poisson.
+
+    Expectation parameter: the rate itself, so that EM's update is a weighted mean (Peharz et al.
+    2020, eq. 7). A rate of 0 is legal and stands for the count 0 alone.
+    """
 
     name: ClassVar[str] = "poisson"
 
@@ -44,15 +50,14 @@ class Poisson(LeafFamily):
         return torch.stack((-params, torch.log(params)), -1)
 
     def log_base(self, x: Tensor) -> Tensor:
-        """-log x!."""
+        """-log x!"""
         return -torch.lgamma(x.double() + 1).to(x.dtype)
 
     def m_step(self, statistics: Tensor, pseudocount: float) -> Tensor:
-        """Weighted mean; pseudo-observations are ones."""
-        count, total = statistics.unbind(-1)
-        rate = (total + pseudocount) / (count + pseudocount).clamp_min(1e-30)
-        rate = torch.where(count + pseudocount > 0, rate, torch.ones_like(rate))
-        return rate.clamp_min(_LEAST)
+        """Weighted mean, at least MIN_RATE; pseudo-observations are counts of 1."""
+        count, total = statistics[..., 0] + pseudocount, statistics[..., 1] + pseudocount
+        rate = torch.where(count > 0, total / count.clamp_min(1e-30), 1.0)
+        return rate.clamp_min(MIN_RATE)
 
     def observations(self, statistics: Tensor) -> Tensor:
         """The constant statistic."""
@@ -61,14 +66,14 @@ class Poisson(LeafFamily):
     def initial(
         self, shape: tuple[int, ...], generator: torch.Generator, summary: Summary | None
     ) -> Tensor:
-        """Uniform on [0.5, 1.5], times the data's mean where it is known."""
+        """The data's mean (or 3) times a factor from 0.5 to 1.5."""
         noise = uniform_noise(shape, generator, 0.5, 1.5)
         if summary is None:
-            return noise
-        return (noise * summary.mean[:, None].to(noise)).clamp_min(_LEAST)
+            return 3 * noise
+        return (noise * summary.mean[:, None].to(noise)).clamp_min(MIN_RATE)
 
     def sample(self, params: Tensor, generator: torch.Generator) -> Tensor:
-        """A draw for each rate."""
+        """A count."""
         return torch.poisson(params, generator=generator)
 
     def mode(self, params: Tensor) -> Tensor:
@@ -84,14 +89,13 @@ class Poisson(LeafFamily):
         return params
 
     def validate(self, params: Tensor) -> None:
-        """Every rate must be finite and > 0."""
-        legal = torch.isfinite(params) & (params > 0)
-        self._require(legal, params, "is not a finite positive rate")
+        """The rate must be finite and >= 0."""
+        self._require(torch.isfinite(params) & (params >= 0), params, "is not a finite rate >= 0")
 
     def constrain(self, raw: Tensor) -> Tensor:
-        """Through exp."""
-        return torch.exp(raw).clamp_min(_LEAST)
+        """Exponential function."""
+        return torch.exp(raw)
 
     def unconstrain(self, params: Tensor) -> Tensor:
         """Log-rate."""
-        return torch.log(params)
+        return torch.log(params.clamp_min(_TINY))
