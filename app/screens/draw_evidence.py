@@ -66,7 +66,7 @@ def _literals(circuit: Circuit, given: dict[str, float]) -> None:
         label_visibility="collapsed",
         wrap=True,
         on_change=_clicked,
-        args=(known, given),
+        args=(circuit, known, given),
     )
 
 
@@ -78,14 +78,14 @@ def _typed(circuit: Circuit) -> None:
         st.toast("The evidence cannot be that.")
 
 
-def _clicked(known: dict[str, tuple[str, int]], given: dict[str, float]) -> None:
+def _clicked(circuit: Circuit, known: dict[str, tuple[str, int]], given: dict[str, float]) -> None:
     """One state of a variable at most: the one that was clicked last."""
     chosen = [known[text] for text in st.session_state[_PILLS] if text in known]
     before = set(given.items())
     values = {name: value for name, value in given.items() if name not in dict(known.values())}
     for name, number in sorted(chosen, key=lambda pair: pair not in before, reverse=False):
         values[name] = number
-    state.update(evidence=draft_evidence.write(values))
+    state.update(evidence=draft_evidence.write(values, circuit))
 
 
 def _texts(values: UnitValues) -> dict[Unit, str]:

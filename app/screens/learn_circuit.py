@@ -18,6 +18,7 @@ from pc_workbench.views.lesson_subject import as_text, states_of
 from pc_workbench.views.lesson_terms import Terms, markdown_table
 from pccore.check import Witness
 from pccore.errors import PCError
+from pccore.evidence import write_evidence
 from pccore.graph import Unit
 from pccore.repair import repairs
 
@@ -270,4 +271,4 @@ def _take(lesson: Lesson, step: Step, live: Live) -> None:
     title = f"{lesson.title}: {step.title}"
     fresh = live.circuit.with_meta({**live.circuit.meta, "title": title})
     state.choose_model(store.put_model(fresh))
-    state.update(evidence=",".join(f"{name}={value:g}" for name, value in live.given))
+    state.update(evidence=write_evidence(live.circuit, dict(live.given)))

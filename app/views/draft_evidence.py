@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pc_workbench.views import labels
 from pccore.check import Report
-from pccore.evidence import parse_evidence
+from pccore.evidence import parse_evidence, write_evidence
 from pccore.graph import Circuit
 from pccore.queries import UnitValues
 
@@ -64,11 +64,10 @@ def literals(circuit: Circuit) -> dict[str, tuple[str, int]]:
     return found
 
 
-def write(values: Mapping[str, float]) -> str:
+def write(values: Mapping[str, float], circuit: Circuit) -> str:
     """Evidence as a link and `pccore query` take it."""
-    return ",".join(
-        f"{name}={labels.number(value)}" for name, value in values.items() if not math.isnan(value)
-    )
+    known = {name: value for name, value in values.items() if not math.isnan(value)}
+    return write_evidence(circuit, known)
 
 
 def read(text: str, circuit: Circuit) -> dict[str, float]:

@@ -17,7 +17,6 @@ from pccore.leaves.categorical import Categorical
 from pccore.leaves.gaussian import Gaussian
 from pccore.leaves.histogram import Histogram
 from pccore.leaves.indicator import Indicator
-from pccore.leaves.poisson import Poisson
 
 #: Hyperparameters worth testing; other families are tested with their defaults.
 HYPERPARAMETERS: Mapping[str, tuple[Mapping[str, float], ...]] = MappingProxyType(
@@ -51,9 +50,6 @@ ILLEGAL: tuple[tuple[LeafFamily, object], ...] = (
     (Gaussian(), [0.0, -1.0]),
     (Gaussian(), [math.inf, 1.0]),
     (Gaussian(), [0.0, math.inf]),
-    (Poisson(), 0.0),
-    (Poisson(), -1.0),
-    (Poisson(), math.inf),
     (Indicator(2), 2.0),
     (Indicator(2), 0.5),
     (Indicator(2), -1.0),
