@@ -17,6 +17,7 @@ from tests.browser.hostile import (
     traces,
     write_data,
     write_models,
+    write_run,
 )
 
 APP = "app/main.py"
@@ -32,6 +33,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def workbench(app_server, tmp_path_factory: pytest.TempPathFactory) -> str:
     home, data = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("data")
     write_data(data)
+    write_run(home / "runs" / "elsewhere")
     return app_server(APP, PC_WORKBENCH_HOME=str(home), PCCORE_DATA=str(data), OMP_NUM_THREADS="1")
 
 
@@ -83,9 +85,10 @@ def test_every_page(page: Page, workbench: str, files: dict[str, Path]):
         f"query?model={whole}&evidence={seen}&pass_=mpe",
         f"query?model={broken}&evidence={seen}",
         f"train?model={whole}&dataset={data}",
+        f"train?model={whole}&run=elsewhere",
         f"complete?model={whole}&dataset={data}",
         f"compare?model={whole}&other={broken}",
-        f"learn?model={whole}",
+        f"learn?model={whole}&lesson=ask-me",
         f"learn?model={quote(NAMES[0])}&lesson={quote(NAMES[0])}&evidence={seen}",
     ):
         opened(page, workbench, path)
