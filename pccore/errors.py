@@ -17,7 +17,7 @@ PCError
 from __future__ import annotations
 
 #: Characters of a message, of a place and of a hint: each quotes what somebody else wrote.
-_LONGEST = 1000
+_MESSAGE, _WHERE, _HINT = 800, 250, 400
 
 
 class PCError(Exception):
@@ -28,19 +28,19 @@ class PCError(Exception):
     """
 
     def __init__(self, message: str, *, where: str | None = None, hint: str | None = None) -> None:
-        self.message = _visible(message)
+        self.message = _visible(message, _MESSAGE)
         super().__init__(self.message)
-        self.where = None if where is None else _visible(where)
-        self.hint = None if hint is None else _visible(hint)
+        self.where = None if where is None else _visible(where, _WHERE)
+        self.hint = None if hint is None else _visible(hint, _HINT)
 
     def __str__(self) -> str:
         text = f"{self.where}: {self.message}" if self.where else self.message
         return f"{text} ({self.hint})" if self.hint else text
 
 
-def _visible(text: str) -> str:
-    if len(text) > _LONGEST:
-        text = text[: _LONGEST - 1] + "…"
+def _visible(text: str, longest: int) -> str:
+    if len(text) > longest:
+        text = text[: longest - 1] + "…"
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text.replace("\n", " "))

@@ -25,6 +25,8 @@ from pc_workbench.views.markup import plain
 from pccore.errors import OptionError, PCError
 
 _PLACE = re.compile(r"\{\{(.+?)\}\}", re.DOTALL)
+#: What a wrong argument of a function ends in.
+_MISTAKES = (SyntaxError, TypeError, ValueError, ArithmeticError, AttributeError, LookupError)
 _LONGEST = 400  # characters of an expression, numbers of a range
 
 
@@ -51,7 +53,7 @@ class Terms:
             raise OptionError(str(error), where=expression) from None
         except (RecursionError, MemoryError):  # MemoryError: of Python's parser
             raise OptionError("the expression is nested too deeply", where=expression) from None
-        except (SyntaxError, TypeError, ValueError, ArithmeticError) as error:
+        except _MISTAKES as error:
             raise OptionError(f"cannot be computed: {error}", where=expression) from None
 
     def number(self, expression: str) -> float:

@@ -27,7 +27,7 @@ def curves_csv(report: Report, names: Sequence[str]) -> str:
             continue
         thresholds: list[float | str] = [*curve.thresholds.tolist(), ""]
         points = zip(curve.precision.tolist(), curve.recall.tolist(), thresholds, strict=True)
-        rows += [list[object]([name, *point]) for point in points]
+        rows.extend([name, *point] for point in points)
     return csv_text(["class", "precision", "recall", "threshold"], rows)
 
 

@@ -171,7 +171,9 @@ def _check_sizes(
     limits = current_limits()
     values = sum(math.prod(found[key].shape) for key in data.values())
     size = sum(math.prod(found[key].shape) * found[key].dtype.itemsize for key in data.values())
-    if values > limits.max_values or size > 4 * limits.max_values:
+    # As read, as split, and as float32 where it is not that already.
+    working = 2 * size + (0 if size == 4 * values else 4 * values)
+    if values > limits.max_values or working > 8 * limits.max_values:
         raise _too_many(f"{values} values of {size} bytes in all", limits, where)
     if names is not None and found[names].dtype.itemsize > 4 * limits.max_name:
         raise DataError(

@@ -9,6 +9,7 @@ from playwright.sync_api import Page
 
 from pccore.files import load_model, save_model
 from pccore.graph import Circuit, LeafGroup, ProductGroup, SumGroup
+from pccore.learn.directory import RunConfig, RunDirectory, Status
 
 ELSEWHERE = "elsewhere.invalid"  # a name that no resolver knows (RFC 2606)
 #: One for each way in that a browser, Markdown, LaTeX, Streamlit's own syntax or a sheet offers.
@@ -111,6 +112,15 @@ def write_data(folder: Path) -> None:
     (folder / "<img src=x onerror=window.__x=1>![d](http:).csv").write_text("\n".join(rows) + "\n")
     broken = '"<img src=x onerror=window.__x=1>",b\n1,2\n3,"<script>window.__x=1</script>"\n4,5\n'
     (folder / "<script>window.__x=1<!--.npz").write_text(broken)
+
+
+def write_run(folder: Path) -> None:
+    """A run directory that somebody else filled."""
+    config = RunConfig(TITLE, NAMES[0], title=TITLE, environment={NAMES[1]: NAMES[2]})
+    run = RunDirectory.create(folder, config, hostile_circuit())
+    run.append({"event": "epoch", "epoch": 1, "train_log_likelihood": -3.0, "seconds": 1.0})
+    run.append({"event": "note", "message": TITLE, "epoch": NAMES[0]})
+    run.write_status(Status("failed", 1e9, message=STORY))
 
 
 class Watch:

@@ -8,15 +8,20 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Page, expect
 
+from pc_workbench.views.questions import questions
+from pc_workbench.views.questions_part import part_of
+from pc_workbench.views.worksheet import Worksheet, key_to_html, to_html
 from pccore.files import save_bytes
 from tests.browser.hostile import (
     NAMES,
+    TITLE,
     UNITS,
     Watch,
     hostile_circuit,
     traces,
     write_data,
     write_models,
+    write_run,
 )
 
 APP = "app/main.py"
@@ -32,6 +37,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def workbench(app_server, tmp_path_factory: pytest.TempPathFactory) -> str:
     home, data = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("data")
     write_data(data)
+    write_run(home / "runs" / "elsewhere")
     return app_server(APP, PC_WORKBENCH_HOME=str(home), PCCORE_DATA=str(data), OMP_NUM_THREADS="1")
 
 
@@ -83,9 +89,10 @@ def test_every_page(page: Page, workbench: str, files: dict[str, Path]):
         f"query?model={whole}&evidence={seen}&pass_=mpe",
         f"query?model={broken}&evidence={seen}",
         f"train?model={whole}&dataset={data}",
+        f"train?model={whole}&run=elsewhere",
         f"complete?model={whole}&dataset={data}",
         f"compare?model={whole}&other={broken}",
-        f"learn?model={whole}",
+        f"learn?model={whole}&lesson=ask-me",
         f"learn?model={quote(NAMES[0])}&lesson={quote(NAMES[0])}&evidence={seen}",
     ):
         opened(page, workbench, path)
@@ -97,7 +104,9 @@ def test_every_page(page: Page, workbench: str, files: dict[str, Path]):
         assert traces(page, watch) == [], f"{path}, its tabs"
 
 
-def test_units_that_are_clicked_and_repaired(page: Page, workbench: str, files: dict[str, Path]):
+def test_units_that_are_clicked_and_repaired(
+    page: Page, workbench: str, files: dict[str, Path], tmp_path: Path
+):
     watch = Watch(page)
     broken = upload(page, workbench, files["broken"])
     opened(page, workbench, f"inspect?model={broken}")
@@ -116,6 +125,13 @@ def test_units_that_are_clicked_and_repaired(page: Page, workbench: str, files: 
         button.click()
         settled(page)
     assert traces(page, watch) == [], "a repair"
+    with page.expect_download() as download:
+        page.locator('.pc-graph [data-action="svg"]').first.click()
+    picture = tmp_path / "graph.svg"
+    download.value.save_as(picture)
+    assert NAMES[0] in picture.read_text().replace("&lt;", "<").replace("&gt;", ">")
+    page.goto(picture.as_uri())
+    assert traces(page, watch) == [], "the picture that the page saves"
 
 
 def test_messages_quote_names_as_text(page: Page, workbench: str, tmp_path: Path):
@@ -140,6 +156,13 @@ def test_messages_quote_names_as_text(page: Page, workbench: str, tmp_path: Path
 def test_exports_opened_as_files(page: Page, tmp_path: Path):
     watch = Watch(page)
     circuit = hostile_circuit()
+    part = part_of(circuit, 1)
+    sheet = Worksheet(part, questions(part.circuit, 1, 6), TITLE, 1)
+    for number, text in enumerate((to_html(sheet), key_to_html(sheet))):
+        (tmp_path / f"{number}.html").write_text(text)
+        page.goto((tmp_path / f"{number}.html").as_uri())
+        expect(page.get_by_text("<img src=x").first).to_be_visible()
+        assert traces(page, watch) == [], "a worksheet"
     for suffix in (".svg", ".dot", ".tex", ".pc.txt", ".pc.json", ".build.py"):
         content = save_bytes(circuit, f"m{suffix}")
         # Text that a browser takes for HTML is the worst case for those that are no pictures.

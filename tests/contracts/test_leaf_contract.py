@@ -17,6 +17,7 @@ from pccore.leaves.categorical import Categorical
 from pccore.leaves.gaussian import Gaussian
 from pccore.leaves.histogram import Histogram
 from pccore.leaves.indicator import Indicator
+from pccore.leaves.poisson import Poisson
 
 #: Hyperparameters worth testing; other families are tested with their defaults.
 HYPERPARAMETERS: Mapping[str, tuple[Mapping[str, float], ...]] = MappingProxyType(

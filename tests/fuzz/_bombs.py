@@ -88,7 +88,7 @@ def bombs() -> Iterator[tuple[str, Callable[[bytes], object], Callable[[], bytes
     yield "json of objects", model, lambda: filled(b'{"a":1},')
     yield "json of lists", model, lambda: filled(b"[],")
     yield "deep json", model, lambda: b"[" * json_bytes
-    yield "deep json behind flat", model, lambda: filled(b"0,")[:-2] + b"," + b"[" * 99_999
+    yield "deep json behind flat", model, lambda: HEAD + b"0," * 1000 + b"[" * 99_999
     yield "long number", model, lambda: filled(b"9")
     text = _model("m.nnf")
     yield "d-DNNF of literals", text, lambda: b"nnf 1 0 9\n" + b"L 1\n" * n
@@ -156,7 +156,7 @@ def bombs() -> Iterator[tuple[str, Callable[[bytes], object], Callable[[], bytes
     npz = _table("d.npz")
     yield "npz at the limit", npz, lambda: _npz(x=((rows, 8), "|u1"))
     yield "npz above the limit", npz, lambda: _npz(x=((8 * rows, 8), "|u1"))
-    yield "npz, wide numbers", npz, lambda: _npz(train=((rows // 2, 8), "<f8"))
+    yield "npz, wide numbers", npz, lambda: _npz(train=((rows * 39 // 100, 8), "<f8"))
     yield (
         "npz, several at the limit",
         npz,
