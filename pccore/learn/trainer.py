@@ -68,7 +68,8 @@ class Progress:
     epoch: the last finished one; -1 before the untrained model has been scored. train: its
     training score; gain: how much better that is than the one before. best_impossible: rows of
     probability zero among those that were scored for the best. batches: of the epoch after that
-    are done; total, impossible, seen, seconds: what these came to.
+    are done; total, impossible, seen, seconds: what these came to. tile: rows of a batch of
+    full-batch methods, 0 for others.
     """
 
     epoch: int = -1
@@ -84,6 +85,7 @@ class Progress:
     impossible: int = 0
     seen: int = 0
     seconds: float = 0.0
+    tile: int = 0
 
 
 class Trainer:
@@ -120,7 +122,7 @@ class Trainer:
         self.learner.peers = peers
         # Of every batch the same, also where a run goes on in the middle of an epoch.
         self.learner.expect.usual = len(peers.share(torch.arange(self._largest_batch())))
-        self.progress = Progress()
+        self.progress = Progress(tile=0 if self.learner.mini_batch else self._tile())
         self.best_params: Params = self.learner.params()
 
     def _rows(self, data: np.ndarray | Tensor | Shards, what: str) -> Rows:
@@ -259,7 +261,10 @@ class Trainer:
 
         self.program.load(part("current/"))
         self.best_params = self.learner.unpack(part("best/"))
-        self.learner.restore(part("learner/"))
+        tile, inside = self.progress.tile, int(numbers.get("batches", 0)) > 0
+        again = inside and (not self.divisible or int(numbers.get("tile", 0)) != tile)
+        if not again:
+            self.learner.restore(part("learner/"))
         self.progress = Progress(
             epoch=int(numbers["epoch"]),
             best_epoch=int(numbers["best_epoch"]),
@@ -274,4 +279,8 @@ class Trainer:
             impossible=int(numbers.get("impossible", 0)),
             seen=int(numbers.get("seen", 0)),
             seconds=float(numbers.get("seconds", 0.0)),
+            tile=tile,
         )
+        if again:  # by other processes or in other tiles: the epoch from its beginning
+            p = self.progress
+            p.batches, p.total, p.impossible, p.seen, p.seconds = 0, 0.0, 0, 0, 0.0

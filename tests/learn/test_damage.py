@@ -219,3 +219,18 @@ def test_the_state_of_an_older_version_is_read(tmp_path: Path, data: Dataset) ->
     storage.write_tensors(run.path / CHECKPOINT, found.tensors, found.numbers)
     assert execute(run, resume=True, data=data) == "finished"
     assert_same(run, whole)
+
+
+def test_an_epoch_begins_anew_where_its_tiles_have_changed(
+    tmp_path: Path, data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make(tmp_path / "r", data, "em")
+    monkeypatch.setattr("pccore.compile.Program.tile_rows", lambda *a, **k: 500)
+    execute(run, data=data, listener=stop_at(run, 2, 1))
+    monkeypatch.setattr("pccore.compile.Program.tile_rows", lambda *a, **k: 300)
+    execute(run, resume=True, data=data)
+    whole = make(tmp_path / "whole", data, "em")
+    execute(whole, data=data)
+    for one, other in zip(told(run)[:-1], told(whole)[:-1], strict=True):
+        for key in ("train_log_likelihood", "valid_log_likelihood"):
+            assert one[key] == pytest.approx(other[key], rel=1e-5)
