@@ -71,7 +71,7 @@ def _link() -> None:
 def _usage() -> None:
     allowed, used = limits.current(), workspaces.usage(session.workspace())
     st.subheader("In use")
-    cells = st.columns(4)
+    cells = st.columns([5, 3, 4, 3])
     cells[0].metric("Disk", limits.size(used.disk))
     cells[1].metric("Models", used.models)
     cells[2].metric("Drawings", used.drawings)

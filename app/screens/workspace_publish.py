@@ -48,7 +48,8 @@ def _details(what: str) -> bool:
     """Whether something can be published as things are chosen."""
     now = state.get()
     if what == _CIRCUIT:
-        st.markdown(f"**{errors.plain(store.title_of(now.model) or 'none')}**, with its evidence")
+        given = ", with its evidence" if now.evidence or now.soft or now.hidden else ""
+        st.markdown(f"**{errors.plain(store.title_of(now.model) or 'none')}**{given}")
         return bool(now.model)
     if what == _DATASET:
         st.markdown(f"**{errors.plain(now.dataset)}**")
