@@ -134,7 +134,8 @@ def _models() -> list[Target]:
             except PCError:
                 continue
         beside = ["m" + suffix for suffix in format_.companions[:2]]
-        found.append(Target(f"file-{format_.name}", _model(name, beside), tuple(seeds), _WORDS))
+        label = "file-" + format_.name.replace(".", "-")
+        found.append(Target(label, _model(name, beside), tuple(seeds), _WORDS))
     return found
 
 
