@@ -1,7 +1,7 @@
 """Datasets that were uploaded or prepared here: on disk by content, as `NAME-HASH.npz`.
 
 What a file is called after the hash of its content never changes, so caches and runs may name it.
-A dataset belongs to the workspaces it was put into; whoever knows its id can open it.
+`listed` alone decides which of them a visitor sees.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pccore.errors import DataError
 from pccore.files.atomic import write_atomically
 from pccore.limits import current_limits
 
-_SUFFIX = workspaces.DATASET_SUFFIX
+_SUFFIX = ".npz"
 _STORED = re.compile(r"([a-z0-9_]{1,40})-[0-9a-f]{12}")
 
 
@@ -35,10 +35,11 @@ class StoredDataset:
 
 
 def put(dataset: Dataset, name: str) -> str:
-    """Keep a dataset under a name; the same content and name get the same id.
+    """Keep a dataset under a name in this visitor's workspace; the same content and name get the
+    same id.
 
-    Raises DataError where it is too large or cannot be copied, QuotaError where the workspace has
-    no room, FileError where the disk refuses.
+    Raises DataError where it is too large or cannot be copied, FileError where the disk refuses,
+    QuotaError.
     """
     content = datasets.dataset_bytes(replace(dataset, name=_slug(name)))
     limits = current_limits()
@@ -50,9 +51,8 @@ def put(dataset: Dataset, name: str) -> str:
         )
     one = f"{_slug(name)}-{hashlib.sha256(content).hexdigest()[:12]}"
     target = path(one)
-    if session.workspace():
-        session.room(0 if target.exists() else len(content))
-        workspaces.add_dataset(session.workspace(), one)
+    if session.workspace() and one not in _mine():
+        workspaces.add_dataset(session.room(len(content)), one)
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
 
@@ -84,17 +84,21 @@ def title(name: str) -> str:
 
 
 def listed() -> tuple[StoredDataset, ...]:
-    """The datasets of this session's workspace, of all where there is none; the newest first."""
+    """The datasets that may be chosen here, the newest first: those of this workspace."""
+    mine = _mine() if session.workspace() else None
     found: list[StoredDataset] = []
-    own = set(workspaces.datasets(session.workspace())) if session.workspace() else None
     with contextlib.suppress(OSError):
         for file in paths.datasets_folder().iterdir():
             one = file.name.removesuffix(_SUFFIX)
             known = file.name.endswith(_SUFFIX) and _STORED.fullmatch(one)
-            if known and (own is None or one in own):
+            if known and (mine is None or one in mine):
                 with contextlib.suppress(OSError):
                     found.append(StoredDataset(one, _info(str(file)), file.stat().st_mtime))
     return tuple(sorted(found, key=lambda stored: (-stored.created, stored.id)))
+
+
+def _mine() -> tuple[str, ...]:
+    return workspaces.datasets(workspaces.folder(session.workspace()))
 
 
 @functools.lru_cache(maxsize=256)

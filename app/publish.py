@@ -2,6 +2,7 @@
 
 HOME/published/p-.../publication.json     kind, title, and what the link says besides
                      models/ID.json       facts of a model that it holds
+                     datasets/ID          an empty file for a dataset that it holds
                      drawing.json         a drawing as it was, with its places
                      lesson.md            a lesson that somebody wrote
 
@@ -83,6 +84,8 @@ def publish(
     place.mkdir(parents=True)
     if facts is not None:
         workspaces.keep_model(place, model, facts)
+    if datastore.id_of(said.get("dataset", "")) is not None:
+        workspaces.add_dataset(place, said["dataset"])
     for name, text in files.items():
         _write(place / name, text)
     # Last: with it the publication is there.
@@ -126,6 +129,8 @@ def take(publication: str, workspace: str, author: str) -> dict[str, str]:
         if workspace:
             facts.pop("created")
             workspaces.keep_model(workspaces.begin(workspace), model, facts)
+    for dataset in workspaces.datasets(place) if workspace else ():
+        workspaces.add_dataset(workspaces.begin(workspace), dataset)
     if (place / _DRAWING).is_file():
         draft = from_json((place / _DRAWING).read_text("utf-8"))
         link["model"] = drafts.new_id()
@@ -133,9 +138,6 @@ def take(publication: str, workspace: str, author: str) -> dict[str, str]:
         drafts.save(link["model"], draft, author, mine)
         if workspace:
             workspaces.add_drawing(workspace, link["model"])
-    dataset = datastore.id_of(link.get("dataset", ""))
-    if workspace and dataset:
-        workspaces.add_dataset(workspace, dataset)
     if (place / _LESSON).is_file():
         link["lesson"] = publication
         if workspace:
@@ -163,6 +165,8 @@ def withdraw(workspace: str, publication: str) -> None:
     place = _folder(publication)
     for model in workspaces.models(place):
         workspaces.forget_model(place, model)
+    for dataset in workspaces.datasets(place):
+        workspaces.forget_dataset(place, dataset)
     shutil.rmtree(place, ignore_errors=True)
     workspaces.forget_publication(workspace, publication)
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -17,13 +15,11 @@ from pc_workbench.views import inline
 from pccore.bundle import Bundle, bundle_bytes, read_bundle, read_run, write_run
 from pccore.errors import PCError
 from pccore.graph import Circuit
+from pccore.learn import RunConfig
 
 _PLACES = frozenset(
-    {
-        "model", "dataset", "run", "circuit", "classes", "beside", "other", "rivals",
-        "workspace", "open",
-    }
-)  # fmt: skip
+    {"model", "dataset", "run", "circuit", "classes", "beside", "other", "rivals", "workspace"}
+)
 
 
 def link() -> str:
@@ -118,12 +114,15 @@ def _adopt(run: Mapping[str, bytes], dataset: str) -> str:
     names. Raises PCError where the run cannot be read."""
 
     one = f"r-{secrets.token_hex(8)}"
-    folder = paths.below(jobs.registry().folders.home_of(session.token()), one, "run")
-    config = _config(run["config.json"], store.dataset_reference(dataset) if dataset else "")
-    write_run({**run, "config.json": config}, folder)
+    if session.workspace():
+        session.room(sum(map(len, run.values())))
+    home = jobs.registry().folders.home_of(session.token())
+    folder = paths.below(home, one, "run")
+    write_run(run, folder)
     try:
         directory = runs.directory(one)
-        directory.config()
+        data = store.dataset_reference(dataset) if dataset else ""
+        directory.write_config(_here(directory.config(), data))
         directory.initial()
         runs.finished(directory)
     except PCError:
@@ -132,17 +131,10 @@ def _adopt(run: Mapping[str, bytes], dataset: str) -> str:
     return one
 
 
-def _config(content: bytes, data: str) -> bytes:
-    """The settings of a run with other data; what is no object is refused when it is read."""
-    try:
-        found: Any = json.loads(content)
-    except (ValueError, RecursionError):
-        return content
-    if not isinstance(found, dict):
-        return content
-    named = str(found.get("data", ""))
-    plain = named if paths.is_id(named) and datastore.id_of(named) is None else "not passed on"
-    return json.dumps({**found, "data": data or plain, "device": "cpu"}).encode()
+def _here(config: RunConfig, data: str) -> RunConfig:
+    """The settings of a run with other data, and on a device that every machine has."""
+    plain = paths.is_id(config.data) and datastore.id_of(config.data) is None
+    return replace(config, data=data or (config.data if plain else "not passed on"), device="cpu")
 
 
 def _remove(folder: Path) -> None:

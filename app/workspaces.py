@@ -4,15 +4,14 @@ HOME/workspaces/w-.../seen          touched while somebody uses it
                       last.json     what was looked at last
                       /models/      ID.json, facts of a model that belongs to it
                       /drawings/    ID, an empty file for each drawing
-                     /datasets/    ID, an empty file for each dataset
+                      /datasets/    ID, an empty file for each dataset
                       /published/   ID, an empty file for each publication
                       /lessons/     lessons that others wrote and that were opened here
                       /runs/        run directories, also those that the command line puts here
 
-The contents of models and drawings lie in HOME/models, those of datasets in HOME/datasets, where
-the same content is kept once. Whoever knows an id can open the content, which never changes; lists,
-changes and removals are those of the workspace alone. A workspace without anything in it has no
-folder.
+The contents of models and drawings lie in HOME/models, those of datasets in HOME/datasets, the same
+content once. Whoever knows an id can open the content, which never changes; lists, changes and
+removals are those of the workspace alone. A workspace without anything in it has no folder.
 """
 
 from __future__ import annotations
@@ -35,7 +34,6 @@ from pccore.files.atomic import write_atomically
 
 MODELS, DRAWINGS, DATASETS = "models", "drawings", "datasets"
 PUBLISHED, RUNS = "published", "runs"
-DATASET_SUFFIX = ".npz"
 MODEL_SUFFIX = ".pc.safetensors"
 _ID = re.compile(r"w-[0-9a-f]{32}")
 _SEEN, _LAST = "seen", "last.json"
@@ -50,6 +48,7 @@ class Usage:
     disk: int
     models: int
     drawings: int
+    datasets: int
     runs: int
 
 
@@ -148,11 +147,7 @@ def forget_model(place: Path, model: str) -> None:
     """Remove a model; its content goes with the last that it belongs to."""
     _facts_file(place, model).unlink(missing_ok=True)
     pool = paths.models_folder()
-    owners = [
-        _facts_file(other, model)
-        for parent in (paths.workspaces_folder(), paths.published_folder())
-        for other in _folders(parent)
-    ]
+    owners = [_facts_file(other, model) for other in _owners()]
     if not any(one.exists() for one in (*owners, pool / f"{model}.json")):
         (pool / (model + MODEL_SUFFIX)).unlink(missing_ok=True)
 
@@ -176,33 +171,21 @@ def forget_drawing(workspace: str, drawing: str) -> None:
             path.unlink(missing_ok=True)
 
 
-def add_dataset(workspace: str, dataset: str) -> None:
-    """Note that a dataset belongs to a workspace; before its content is written."""
-    _mark(begin(workspace) / DATASETS, dataset)
+def add_dataset(place: Path, dataset: str) -> None:
+    """Note that a dataset belongs to a workspace or publication; before its content is written."""
+    _mark(place / DATASETS, dataset)
 
 
-def datasets(workspace: str) -> tuple[str, ...]:
-    """The datasets of a workspace, the newest first."""
-    return _marks(folder(workspace) / DATASETS)
+def datasets(place: Path) -> tuple[str, ...]:
+    """The datasets of a workspace or publication, the newest first."""
+    return _marks(place / DATASETS)
 
 
-def forget_dataset(workspace: str, dataset: str) -> None:
-    """Remove a dataset; its content goes with the last workspace that it belongs to, and stays
-    where a publication names it."""
-    if dataset not in datasets(workspace):
-        return
-    (folder(workspace) / DATASETS / dataset).unlink(missing_ok=True)
-    others = (other / DATASETS / dataset for other in _folders(paths.workspaces_folder()))
-    if not any(one.exists() for one in others) and not _published(dataset):
+def forget_dataset(place: Path, dataset: str) -> None:
+    """Remove a dataset; its content goes with the last that it belongs to."""
+    paths.below(place / DATASETS, dataset, "dataset").unlink(missing_ok=True)
+    if not any((other / DATASETS / dataset).exists() for other in _owners()):
         _dataset_file(dataset).unlink(missing_ok=True)
-
-
-def _published(dataset: str) -> bool:
-    for place in _folders(paths.published_folder()):
-        with contextlib.suppress(OSError):
-            if dataset in (place / "publication.json").read_text("utf-8"):
-                return True
-    return False
 
 
 def add_publication(workspace: str, publication: str) -> None:
@@ -239,11 +222,12 @@ def usage(workspace: str) -> Usage:
     shared = [paths.published_folder() / name for name in publications(workspace)]
     held = {model for one in (place, *shared) for model in models(one)}
     files = [pool / (model + MODEL_SUFFIX) for model in held]
+    files += map(_dataset_file, {data for one in (place, *shared) for data in datasets(one)})
     own = drawings(workspace)
     files += [path for one in own for path in _drawing_files(one)]
-    files += [_dataset_file(one) for one in datasets(workspace)]
     disk = sum(_size(path) for path in files) + sum(map(tree_size, (place, *shared)))
-    return Usage(disk, len(models(place)), len(own), len(_folders(place / RUNS)))
+    counts = len(models(place)), len(own), len(datasets(place)), len(_folders(place / RUNS))
+    return Usage(disk, *counts)
 
 
 def total() -> int:
@@ -263,8 +247,8 @@ def remove(workspace: str) -> None:
         forget_model(place, model)
     for drawing in drawings(workspace):
         forget_drawing(workspace, drawing)
-    for dataset in datasets(workspace):
-        forget_dataset(workspace, dataset)
+    for dataset in datasets(place):
+        forget_dataset(place, dataset)
     shutil.rmtree(place, ignore_errors=True)
 
 
@@ -304,12 +288,18 @@ def _folders(parent: Path) -> tuple[Path, ...]:
     return ()
 
 
-def _facts_file(place: Path, model: str) -> Path:
-    return paths.below(place / MODELS, model + ".json", "model")
+def _owners() -> list[Path]:
+    """The folders of all workspaces and publications."""
+    parents = (paths.workspaces_folder(), paths.published_folder())
+    return [folder_ for parent in parents for folder_ in _folders(parent)]
 
 
 def _dataset_file(dataset: str) -> Path:
-    return paths.below(paths.datasets_folder(), dataset + DATASET_SUFFIX, "dataset")
+    return paths.below(paths.datasets_folder(), dataset + ".npz", "dataset")
+
+
+def _facts_file(place: Path, model: str) -> Path:
+    return paths.below(place / MODELS, model + ".json", "model")
 
 
 def _drawing_files(drawing: str) -> tuple[Path, Path]:

@@ -10,6 +10,7 @@ from typing import Any
 import streamlit as st
 
 from pc_workbench import (
+    datastore,
     drafts,
     errors,
     jobs,
@@ -71,11 +72,12 @@ def _link() -> None:
 def _usage() -> None:
     allowed, used = limits.current(), workspaces.usage(session.workspace())
     st.subheader("In use")
-    cells = st.columns([5, 3, 4, 3])
+    cells = st.columns([5, 3, 4, 4, 3])
     cells[0].metric("Disk", limits.size(used.disk))
     cells[1].metric("Models", used.models)
     cells[2].metric("Drawings", used.drawings)
-    cells[3].metric("Runs", used.runs)
+    cells[3].metric("Datasets", used.datasets)
+    cells[4].metric("Runs", used.runs)
     if allowed.disk is not None:
         share = min(1.0, used.disk / allowed.disk)
         st.progress(share, text=f"{limits.size(used.disk)} of {limits.size(allowed.disk)}")
@@ -108,7 +110,7 @@ def _rules(allowed: limits.Limits) -> list[str]:
 def _things() -> None:
     """Models, drawings and runs, to be opened or deleted."""
     st.subheader("What is in it")
-    found = [*_models(), *_drawings(), *_runs()]
+    found = [*_models(), *_drawings(), *_datasets(), *_runs()]
     if found:
         rows = [{name: one[name] for name in ("kind", "title", "size", "id")} for one in found]
         st.dataframe(
@@ -169,6 +171,20 @@ def _drawings() -> list[dict[str, str]]:
     return found
 
 
+def _datasets() -> list[dict[str, str]]:
+    mine = workspaces.datasets(workspaces.folder(session.workspace()))
+    return [
+        {
+            "kind": "dataset",
+            "title": datastore.title(one.id),
+            "size": sizes.plural(one.info.rows or 0, "row"),
+            "id": one.id,
+        }
+        for one in datastore.listed()
+        if one.id in mine
+    ]
+
+
 def _runs() -> list[dict[str, str]]:
     found: list[dict[str, str]] = []
     home = jobs.registry().folders.home_of(session.token())
@@ -186,6 +202,10 @@ def _open(kind: str, name: str) -> None:
         state.update(run=name)
         navigate.go("train")
         return
+    if kind == "dataset":
+        state.choose_dataset(name)
+        navigate.go("data")
+        return
     state.choose_model(name)
     navigate.go("build" if kind == "drawing" else "inspect")
 
@@ -197,7 +217,9 @@ def _delete(things: Sequence[tuple[str, str]]) -> None:
             if kind == "run":
                 jobs.registry().remove(name, home)
                 continue
-            if kind == "drawing":
+            if kind == "dataset":
+                workspaces.forget_dataset(workspaces.folder(home), name)
+            elif kind == "drawing":
                 workspaces.forget_drawing(home, name)
             else:
                 workspaces.forget_model(workspaces.folder(home), name)

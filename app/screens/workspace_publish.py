@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import streamlit as st
 
-from pc_workbench import errors, lessons, publish, session, state, store
+from pc_workbench import datastore, errors, lessons, publish, session, state, store
 from pc_workbench.publish import Kind, Publication
 from pccore.errors import FileError, PCError
 
@@ -19,7 +19,7 @@ _REFUSED = "pcw_publish_refused"
 _CIRCUIT, _DATASET, _KNOWN, _OWN = "Circuit", "Dataset", "Lesson", "My lesson"
 #: The page on which each kind opens.
 _PAGES: Mapping[Kind, str] = MappingProxyType(
-    {"circuit": "inspect", "dataset": "train", "lesson": "learn"}
+    {"circuit": "inspect", "dataset": "data", "lesson": "learn"}
 )
 #: Of the link that a circuit is published with.
 _WITH_CIRCUIT = ("model", "evidence", "soft", "hidden", "seed", "view", "unit")
@@ -52,7 +52,7 @@ def _details(what: str) -> bool:
         st.markdown(f"**{errors.plain(store.title_of(now.model) or 'none')}**{given}")
         return bool(now.model)
     if what == _DATASET:
-        st.markdown(f"**{errors.plain(now.dataset)}**")
+        st.markdown(f"**{errors.plain(datastore.title(now.dataset))}**")
         return True
     if what == _KNOWN:
         known = lessons.lessons()
@@ -92,7 +92,7 @@ def _chosen(what: str) -> tuple[Kind, str, dict[str, str], str]:
         link = {name: said[name] for name in _WITH_CIRCUIT if name in said}
         return "circuit", store.title_of(now.model), link, ""
     if what == _DATASET:
-        return "dataset", now.dataset, {"dataset": now.dataset}, ""
+        return "dataset", datastore.title(now.dataset), {"dataset": now.dataset}, ""
     if what == _KNOWN:
         lesson = lessons.find(st.session_state[_LESSON])
         stage = st.session_state[_STEP]

@@ -10,9 +10,20 @@ import pytest
 import streamlit as st
 from hypothesis import given, strategies
 
-from pc_workbench import cookies, drafts, jobs_limits, limits, paths, publish, store, workspaces
+from pc_workbench import (
+    cookies,
+    datastore,
+    drafts,
+    jobs_limits,
+    limits,
+    paths,
+    publish,
+    store,
+    workspaces,
+)
 from pc_workbench.jobs_queue import Job
 from pc_workbench.limits import MEGABYTE, PUBLIC, UNLIMITED, Limits
+from pccore import datasets
 from pccore.build import bernoulli, circuit
 from pccore.draft import Draft
 from pccore.errors import FileError, NotFoundError, OptionError, QuotaError
@@ -94,7 +105,7 @@ def test_looking_at_a_workspace_writes_nothing(home: Path):
     workspace = workspaces.new_id()
     workspaces.touch(workspace)
     assert not workspaces.exists(workspace)
-    assert workspaces.usage(workspace) == workspaces.Usage(0, 0, 0, 0)
+    assert workspaces.usage(workspace) == workspaces.Usage(0, 0, 0, 0, 0)
     assert not (home / "workspaces").exists()
 
 
@@ -110,6 +121,24 @@ def test_the_content_goes_with_the_last_that_it_belongs_to(home: Path):
     assert content.exists() and workspaces.usage(first).models == 0
     workspaces.remove(second)
     assert not content.exists() and not workspaces.exists(second)
+
+
+def test_a_dataset_is_listed_where_it_belongs_and_published_as_a_copy(home: Path):
+    teacher, pupil = workspaces.new_id(), workspaces.new_id()
+    dataset = datastore.put(datasets.load("parity"), "parity")
+    content = home / "datasets" / f"{dataset}.npz"
+    workspaces.add_dataset(workspaces.begin(teacher), dataset)
+    assert workspaces.usage(teacher).disk >= content.stat().st_size
+    published = publish.publish(teacher, "dataset", "parity", {"dataset": dataset})
+    workspaces.remove(teacher)
+    assert content.exists()  # the publication has it
+    assert publish.take(published, pupil, pupil) == {"dataset": dataset}
+    assert workspaces.datasets(workspaces.folder(pupil)) == (dataset,)
+    workspaces.forget_dataset(workspaces.folder(pupil), dataset)
+    assert content.exists()
+    workspaces.add_publication(pupil, published)
+    publish.withdraw(pupil, published)
+    assert not content.exists()
 
 
 def test_damaged_facts_are_left_out():
