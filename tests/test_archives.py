@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pccore.archives import Bounds, opened
+from pccore import archives
+from pccore.archives import opened
 from pccore.errors import FileError
 
 
@@ -64,19 +65,22 @@ def test_links_twins_and_encrypted_members() -> None:
         pass
 
 
-def test_bounds() -> None:
+def test_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     many = packed(*((str(i), b"") for i in range(5)))
-    with pytest.raises(FileError, match="5 members"), opened(many, "x.zip", Bounds(max_members=4)):
+    monkeypatch.setenv("PCCORE_MAX_ARCHIVE_MEMBERS", "4")
+    with pytest.raises(FileError, match="5 members"), opened(many, "x.zip"):
         pass
     large = packed(("a", b"0" * 600), ("b", b"0" * 600))
-    with pytest.raises(FileError, match="larger"), opened(large, "x.zip", Bounds(max_bytes=1000)):
-        pass
+    with monkeypatch.context() as patch:
+        patch.setenv("PCCORE_MAX_ARCHIVE_BYTES", "1000")
+        with pytest.raises(FileError, match="limit is 1000"), opened(large, "x.zip"):
+            pass
     bomb = packed(("a", bytes(2**20)), deflated=True)
-    bounds = Bounds(ratio_from=2**16)
-    with pytest.raises(FileError, match="200 times"), opened(bomb, "x.zip", bounds):
-        pass
     with opened(bomb, "x.zip") as archive:  # small enough to do no harm
         assert len(archive.read("a")) == 2**20
+    monkeypatch.setattr(archives, "_RATIO_FROM", 2**16)
+    with pytest.raises(FileError, match="unpacks to"), opened(bomb, "x.zip"):
+        pass
 
 
 @pytest.mark.parametrize("announced", [3, 7])

@@ -69,8 +69,8 @@ class LeafOptions(FamilyOptions):
         0.5,
         help="clusters: rows that every sum counts besides its own, spread over its edges; with "
         "less, a completion trusts what goes with what more",
-        minimum=1e-6,
-        maximum=1e6,
+        minimum=1e-3,
+        maximum=1e3,
         advanced=True,
     )
     variance_floor: float = option(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from pccore.bundle import Bundle, bundle_bytes
 from pccore.datasets.uploads import load_upload
 from pccore.errors import FileError, PCError
 from pccore.files import Companion
-from pccore.learn import RunDirectory, execute, prepare_run
+from pccore.learn import RunConfig, RunDirectory, execute, prepare_run
 
 TEXT = "id,colour,size,age\n" + "".join(
     f"{i},{['red', 'green', 'blue'][i % 3]},{['S', 'M', 'L', ''][i % 4]},{20 + i}\n"
@@ -234,5 +233,5 @@ def test_a_damaged_bundle_changes_nothing(home: Path) -> None:
 def test_a_run_without_its_data_names_none(home: Path) -> None:
     from pc_workbench import sharing
 
-    config = json.loads(sharing._config(b'{"data": "/etc/passwd", "device": "cuda"}', ""))
-    assert config == {"data": "not passed on", "device": "cpu"}
+    found = sharing._here(RunConfig("m", "/etc/passwd", device="cuda"), "")
+    assert (found.data, found.device) == ("not passed on", "cpu")

@@ -394,7 +394,7 @@ def test_of_jobs_on_a_gpu_none_waits_with_its_process(
     registry.resume("mine", "me")
     reaches(registry, "mine", "running")
     # As if it were: this machine has none.
-    registry._jobs["mine"].on_gpu = True  # pyright: ignore[reportPrivateUsage]
+    registry._jobs[folder].on_gpu = True  # pyright: ignore[reportPrivateUsage]
     registry.pause("mine")
     until(lambda: registry.owned("me") == (), "it is parked")
     assert registry.view("mine").state == "paused"

@@ -46,6 +46,7 @@ from pccore.formula import format_formula, parse_formula
 from pccore.learn.directory import RunDirectory
 from pccore.options import parse_assignments
 from pccore.structures.figures import figures
+from tests.files.importing.messages import sample as message_sample
 from tests.files.importing.samples import SAMPLES
 from tests.files.support import rich, small
 
@@ -128,6 +129,8 @@ def _models() -> list[Target]:
             for s in samples
             if s.name.endswith(format_.suffixes)
         ]
+        if format_.name == "spnc":
+            seeds += [message_sample(query=query) for query in (False, True)]
         for make in (small, rich, *list(figures().values())[:4]):
             try:
                 seeds.append(save_bytes(make(), name))
