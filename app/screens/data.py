@@ -82,9 +82,8 @@ def _facts(dataset: Dataset) -> None:
         parts.append(f"images of {errors.plain(str(dataset.image))}")
     if dataset.labels["train"] is not None:
         parts.append(f"{len(dataset.label_names) or 'with'} labels")
-    line = st.container(horizontal=True, vertical_alignment="center", gap="small")
-    line.markdown(" · ".join(parts), width="stretch")
-    with line:
+    st.markdown(" · ".join(parts))
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if st.button("Build a model for it", type="tertiary"):
             state.update(building="generate")
             navigate.go("build")
