@@ -25,7 +25,7 @@ from pccore.bundle import (
 )
 from pccore.cli import main
 from pccore.datasets import load
-from pccore.errors import PCError
+from pccore.errors import FileError, PCError
 from pccore.files import save_model
 from pccore.graph import Circuit
 from pccore.learn import RunDirectory, execute, prepare_run
