@@ -2,7 +2,8 @@
 
 A model of any kind can lie on the desk; the first change makes it a drawing of this session
 (`drafts`), which from then on is overwritten in place, so that every page sees it at once. A
-drawing that somebody else began is copied at the first change, too.
+drawing that somebody else began, or that another tab of the same workspace is at work on, is copied
+at the first change, too.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from pccore.queries import UnitValues, unit_values
 #: Drawings whose history a session remembers.
 REMEMBERED = 4
 _DESKS, _ACKS, _AUTHORS = "pcw_desks", "pcw_desk_acks", "pcw_desk_authors"
+LEFT = 600.0  # seconds after which another tab of the workspace goes on with a drawing
 _STREAMS = 8  # mounted editors whose acknowledgements are remembered
 
 
@@ -292,13 +294,13 @@ def _save(desk: Desk, before: Desk | None = None) -> Desk:
     """Write the drawing where it is ours, else to a new id that becomes the current model."""
     ours = (
         drafts.is_drawing(desk.model)
-        and desk.owner in {drafts.owner_of(author) for author in _authors()}
+        and (desk.owner in {drafts.owner_of(author) for author in _authors()} or _left(desk.model))
         and _stamp(desk.model) == desk.stamp != ""
     )
     model = desk.model if ours else drafts.new_id()
     if not ours:
         desk = _with(desk, history=_renamed(desk.history), model=model)
-    author = session.token() if session.workspace() else _authors()[-1]
+    author = _authors()[-1]
     stamp = _write(model, desk.draft, author, fresh=not ours)
     desk = _put(_with(desk, stamp=stamp, owner=drafts.owner_of(author), note=""))
     if before is not None and before.model != model and not drafts.is_drawing(before.model):
@@ -309,6 +311,12 @@ def _save(desk: Desk, before: Desk | None = None) -> Desk:
         else:
             state.update(model=model)
     return desk
+
+
+def _left(model: str) -> bool:
+    """Whether a drawing of this workspace was left alone: no other tab is at work on it."""
+    home = session.workspace()
+    return bool(home) and model in workspaces.drawings(home) and drafts.age(model) > LEFT
 
 
 def _write(model: str, draft: Draft, author: str, *, fresh: bool) -> str:

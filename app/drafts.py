@@ -13,6 +13,7 @@ import json
 import os
 import re
 import secrets
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +63,14 @@ def stamp(model: str) -> str:
     except OSError:
         raise _missing(model) from None
     return f"{facts.st_mtime_ns:x}-{facts.st_ino:x}"
+
+
+def age(model: str) -> float:
+    """Seconds since the last write. Raises NotFoundError for an unknown drawing."""
+    try:
+        return time.time() - _document(model).stat().st_mtime
+    except OSError:
+        raise _missing(model) from None
 
 
 def model_file(model: str) -> Path:
