@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import itertools
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,6 +26,12 @@ SMALL = (
 )
 
 
+def finished(work: Coroutine[Any, Any, Any]) -> Any:
+    """The result, from a thread of its own: Playwright's loop may be running in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     home = tmp_path_factory.mktemp("home")
@@ -34,7 +42,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def outcome(server: Server) -> Outcome:
-    found = asyncio.run(load.run(load.parser().parse_args(SMALL.split()), server))
+    found: Outcome = finished(load.run(load.parser().parse_args(SMALL.split()), server))
     found.read_log(server.log)
     return found
 
@@ -68,7 +76,7 @@ def test_what_a_visitor_would_see_as_an_error_is_found(server: Server):
         await client.close()
         return client.problems
 
-    assert any("not on this server" in one for one in asyncio.run(look()))
+    assert any("not on this server" in one for one in finished(look()))
 
 
 def test_plans_differ():
