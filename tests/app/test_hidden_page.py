@@ -28,6 +28,7 @@ from pccore.generated import Generated
 from pccore.leaves.base import Support
 from pccore.structures import Shape
 from pccore.transform import hidden_groups, with_states
+from tests.app.pages import complete_page, inspect_page, opened
 
 
 @pytest.fixture(autouse=True)
@@ -37,29 +38,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def inspect_page() -> None:
-    from pc_workbench import errors, state
-    from pc_workbench.screens import inspect
-
-    state.sync()
-    with errors.boundary():
-        inspect.page()
-
-
-def complete_page() -> None:
-    from pc_workbench import errors, state
-    from pc_workbench.screens import complete
-
-    state.sync()
-    with errors.boundary():
-        complete.page()
-
-
 def show(page: Callable[[], None], **parameters: str) -> AppTest:
-    at = AppTest.from_function(page, default_timeout=60)
-    for name, text in parameters.items():
-        at.query_params[name] = text
-    return rerun(at)
+    return rerun(opened(page, **parameters))
 
 
 def rerun(at: AppTest) -> AppTest:

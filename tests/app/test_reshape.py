@@ -22,6 +22,7 @@ from pccore import datasets, structures
 from pccore.cli import main
 from pccore.files import load_model
 from pccore.learn import RunConfig
+from tests.app.pages import opened, train_page
 
 PATIENCE = 120.0
 
@@ -38,15 +39,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     jobs.registry.cache_clear()
 
 
-def train_page() -> None:
-    from pc_workbench import errors, state
-    from pc_workbench.screens import train
-
-    state.sync()
-    with errors.boundary():
-        train.page()
-
-
 def rerun(at: AppTest) -> AppTest:
     at.run()
     assert not at.exception
@@ -55,10 +47,7 @@ def rerun(at: AppTest) -> AppTest:
 
 
 def show(**parameters: str) -> AppTest:
-    at = AppTest.from_function(train_page, default_timeout=60)
-    for name, text in parameters.items():
-        at.query_params[name] = text
-    return rerun(at)
+    return rerun(opened(train_page, **parameters))
 
 
 def parameter(at: AppTest, name: str) -> str:

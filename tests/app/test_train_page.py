@@ -16,6 +16,7 @@ from pccore import datasets, structures
 from pccore.learn import Status, TrainOptions, methods, prepare_run
 from pccore.options import describe
 from pccore.presets import presets
+from tests.app.pages import opened, train_page
 
 PATIENCE = 90.0
 
@@ -33,20 +34,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     jobs.registry.cache_clear()
 
 
-def train_page() -> None:
-    from pc_workbench import errors, state
-    from pc_workbench.screens import train
-
-    state.sync()
-    with errors.boundary():
-        train.page()
-
-
 def show(**parameters: str) -> AppTest:
-    at = AppTest.from_function(train_page, default_timeout=60)
-    for name, text in parameters.items():
-        at.query_params[name] = text
-    return at.run()
+    return opened(train_page, **parameters).run()
 
 
 def small_model(dataset: str) -> str:
