@@ -27,6 +27,13 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return stream.getvalue()
 
 
+def csv_line(words: Sequence[str]) -> str:
+    """Words as one line of CSV without its end, which `csv.reader` gives back as they are."""
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="").writerow(words)
+    return stream.getvalue()
+
+
 def _cell(value: object) -> object:
     if not isinstance(value, str) or not _COMPUTED.match(value) or _NUMBER.fullmatch(value):
         return value

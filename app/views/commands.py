@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pccore.csv_text import csv_line
 from pccore.distillation import DistilRunOptions, run_method
 from pccore.learn import RunConfig, TrainOptions
 from pccore.options import describe
@@ -48,7 +47,7 @@ def prepare(
     python = f"from pccore import datasets\n\ndata = datasets.load({dataset!r}{given})\n"
     words = ["pccore", "datasets", "prepare", dataset, "ready.npz"]
     words += [w for name, one in types.items() for w in ("--type", f"{name}={one}")]
-    words += [w for name, texts in orders.items() for w in ("--order", f"{name}={_line(texts)}")]
+    words += [w for name, texts in orders.items() for w in ("--order", f"{name}={csv_line(texts)}")]
     if shares is not None:
         how = "in_order=True" if in_order else f"seed={seed}"
         python += f"shares = datasets.parse_shares({shares!r})\n"
@@ -87,13 +86,6 @@ def unpack(name: str) -> Code:
         "print(found.title, found.circuit, found.state)\n"
     )
     return python, shlex.join(["pccore", "bundle", "unpack", name, "opened"])
-
-
-def _line(words: Sequence[str]) -> str:
-    """Words as a line of CSV."""
-    stream = io.StringIO()
-    csv.writer(stream, lineterminator="").writerow(words)
-    return stream.getvalue()
 
 
 def open_file(name: str) -> Code:

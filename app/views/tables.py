@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from pccore.csv_text import csv_line
 from pccore.datasets import ColumnType, Dataset, Split, VariableSummary
 from pccore.evidence import write_evidence
 from pccore.graph import Circuit
@@ -63,7 +63,7 @@ def variable_rows(
 
 def states_text(one: VariableSummary) -> str:
     """The words of the states as a line of CSV, which `changes` reads back; "" for none."""
-    return _line(one.words) if one.words else ""
+    return csv_line(one.words) if one.words else ""
 
 
 def changes(
@@ -141,12 +141,6 @@ def _label(dataset: Dataset, label: int) -> str:
 
 def _shown(value: float) -> str:
     return "?" if math.isnan(value) else f"{value:.4g}"
-
-
-def _line(words: Sequence[str]) -> str:
-    stream = io.StringIO()
-    csv.writer(stream, lineterminator="").writerow(words)
-    return stream.getvalue()
 
 
 def _words(text: str) -> list[str]:
