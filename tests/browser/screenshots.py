@@ -41,7 +41,7 @@ def first_violation(page: Page) -> None:
 
 def root_selected(page: Page) -> None:
     page.locator(".pc-graph .node", has_text=re.compile("^S$")).locator(".hit").click()
-    page.get_by_text("S = ").wait_for(timeout=PATIENT)
+    page.get_by_text("S = ").first.wait_for(timeout=PATIENT)
 
 
 def opened_leaves(page: Page) -> None:
