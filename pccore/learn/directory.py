@@ -354,6 +354,14 @@ class RunDirectory:
             return "run"
         return command if command in ("run", "pause", "stop") else "run"
 
+    def control_stamp(self) -> tuple[int, ...]:
+        """What every `request` changes, cheaper to look at than the command; () without one."""
+        try:
+            found = (self.path / CONTROL).stat()
+        except OSError:
+            return ()
+        return found.st_mtime_ns, found.st_ino, found.st_size
+
     # -- one process at a time -----------------------------------------------------------
 
     @contextlib.contextmanager

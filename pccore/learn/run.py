@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
 import time
 from collections.abc import Callable
@@ -40,6 +41,8 @@ from pccore.options import parse_options
 CHECKPOINT_EVERY = 5.0
 #: A checkpoint waits until training took so many times as long as the last one did.
 CHECKPOINT_SHARE = 20.0
+#: A state in memory, for an error amid an epoch, so many times as long as taking the last one.
+KEEP_SHARE = 200.0
 STATUS_EVERY = 0.25
 #: As numbers, which processes can tell each other.
 COMMANDS: tuple[Command, ...] = ("run", "pause", "stop")
@@ -161,14 +164,19 @@ class _Execution:
         self.checkpoint_seconds = 0.0
         #: What the metrics say, for the next checkpoint.
         self.told: list[dict[str, Any]] = []
-        #: The state after the last finished epoch, until it is written.
-        self.unsaved: Snapshot | None = None
+        #: A state that is not written yet, and how many of the events it has seen.
+        self.unsaved: tuple[Snapshot, int] | None = None
+        self.last_kept = self.keep_seconds = 0.0
         #: The best circuit so far, until it is written.
         self.best: Circuit | None = None
         self.looks = Looks()
         #: How rows are images, of which people want to see samples.
         self.image: ImageShape | None = None
+        #: The control file when it was last read, and what it said.
+        self.asked: tuple[tuple[int, ...] | None, Command] = (None, "run")
         self.status = Status("running", time.time(), os.getpid())
+        #: What the next status will say.
+        self.changes: dict[str, Any] = {}
 
     def execute(self, resume: bool, data: Dataset | None) -> State:
         try:
@@ -227,7 +235,7 @@ class _Execution:
         self.told.append(finite(line))
 
     def _pull(self, trainer: Trainer) -> State:
-        events = trainer.events()
+        events, event = trainer.events(), None
         try:
             for event in events:
                 # First, or an epoch that the listener ends with SystemExit would be lost.
@@ -244,6 +252,9 @@ class _Execution:
             return "finished"
         except BaseException:
             with contextlib.suppress(PCError):
+                # Not amid an update: the parameters are those after the event.
+                if event is not None and inspect.getgeneratorstate(events) == inspect.GEN_SUSPENDED:
+                    self._keep(trainer, event)
                 self._save()
             raise
 
@@ -261,8 +272,11 @@ class _Execution:
         # Metrics before the checkpoint: a resumed run drops the events that come after its
         # checkpoint, but could not make up for a missing one.
         self._tell(event)
-        self._keep(trainer, event)
-        if self._due or isinstance(event, Finished) or event.epoch == 0:
+        save = self._due or isinstance(event, Finished) or event.epoch == 0
+        waited = time.monotonic() - self.last_kept
+        if save or not trainer.divisible or waited >= KEEP_SHARE * self.keep_seconds:
+            self._keep(trainer, event)
+        if save:
             self._save()
         if isinstance(event, Finished) or self.looks.due:
             self._look(trainer, event)
@@ -290,13 +304,17 @@ class _Execution:
     def _keep(self, trainer: Trainer, event: Event) -> None:
         """Remember the state after an event, to be saved."""
         if not isinstance(event, Step) or trainer.divisible:
-            self.unsaved = trainer.state()
+            start = time.monotonic()
+            self.unsaved = trainer.state(), len(self.told)
+            self.last_kept = time.monotonic()
+            self.keep_seconds = self.last_kept - start
 
     def _save(self) -> None:
         """Write the state that was kept, unless that has been done."""
         if self.unsaved is not None:
             start = time.monotonic()
-            self.run.write_checkpoint(*self.unsaved, self.told)
+            state, told = self.unsaved
+            self.run.write_checkpoint(*state, self.told[:told])
             if self.best is not None:
                 self.run.write_best(self.best)
             self.unsaved = self.best = None
@@ -321,15 +339,20 @@ class _Execution:
 
     def _command(self) -> Command:
         """What the user wants now; the peers hear it, too."""
-        return COMMANDS[self.peers.leaders(COMMANDS.index(self.run.requested()))]
+        stamp = self.run.control_stamp()
+        if stamp != self.asked[0]:
+            self.asked = stamp, self.run.requested()
+        return COMMANDS[self.peers.leaders(COMMANDS.index(self.asked[1]))]
 
     def _report(
         self, state: State, step: Step | None = None, throttle: bool = False, **changes: Any
     ) -> None:
         if step is not None:
             changes |= {"epoch": step.epoch, "rate": step.rate, "seconds_left": step.seconds_left}
+        self.changes |= changes
         now = time.time()
-        self.status = replace(self.status, state=state, heartbeat=now, **changes)
         if not throttle or now - self.last_status >= STATUS_EVERY:
+            self.status = replace(self.status, state=state, heartbeat=now, **self.changes)
+            self.changes.clear()
             self.run.write_status(self.status)
             self.last_status = now

@@ -125,6 +125,28 @@ def warm(registry: Registry) -> None:
             time.sleep(0.05)
 
 
+def one_pair(folder: Path, epochs: int) -> dict[str, Any]:
+    """Both ways once, in new processes: where one happens to lie in memory makes some percent of
+    difference, for as long as it lives."""
+    command = [sys.executable, __file__, "--bare", str(folder / "best.pc.safetensors")]
+    other = subprocess.Popen(
+        [*command, "--epochs", str(epochs)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        text=True, env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    registry = Registry(folder / "runs", 1)
+    try:
+        warm(registry)
+        ask(other, 0.0)  # cold
+        wall, cpu = ask(other, 0.0)
+        directory = ask(other, max(1.0, wall / cpu))[1]
+        clock, worker, server = in_app(registry, epochs)
+    finally:
+        registry.close()
+        other.communicate()
+    return {"bare": wall, "bare_cpu": cpu, "directory_cpu": directory, "app": clock,
+            "worker_cpu": worker, "server_cpu": server}  # fmt: skip
+
+
 def main() -> int:
     """Measure in turn and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -140,27 +162,9 @@ def main() -> int:
     options.threads = 1
     output = Output(options, f"pccore bench overhead --epochs {options.epochs}")
     found: list[dict[str, Any]] = []
-    with tempfile.TemporaryDirectory() as folder:
-        target = str(Path(folder) / "best.pc.safetensors")
-        command = [sys.executable, __file__, "--bare", target, "--epochs", str(options.epochs)]
-        other = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
-        )  # fmt: skip
-        registry = Registry(Path(folder) / "runs", 1)
-        try:
-            warm(registry)
-            for pair in range(options.pairs + 1):
-                wall, cpu = ask(other, 0.0)
-                directory = ask(other, max(1.0, wall / cpu))[1]
-                clock, worker, server = in_app(registry, options.epochs)
-                one = {"bare": wall, "bare_cpu": cpu, "directory_cpu": directory, "app": clock,
-                       "worker_cpu": worker, "server_cpu": server}  # fmt: skip
-                if pair:  # the first of the bare process was cold
-                    found.append(one)
-        finally:
-            registry.close()
-            other.communicate()
+    for _ in range(options.pairs):
+        with tempfile.TemporaryDirectory() as folder:
+            found.append(one_pair(Path(folder), options.epochs))
     report(found, output)
     return 0
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -36,6 +37,8 @@ RUN_TIMEOUT = 30_000  # milliseconds
 # Browsers report these for reasons outside the app.
 # The last two are looked for below the page's address first, as Streamlit does not know its root.
 HARMLESS = ("favicon", "ResizeObserver loop", "_stcore/health", "_stcore/host-config")
+
+MEDIA = re.compile(r"/media/[0-9a-f]+\.\w+")
 
 AppServer = Callable[..., str]
 
@@ -150,7 +153,15 @@ def app_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
 def problems_on(page) -> list[str]:
     """What went wrong on a page so far: exception boxes and errors on the console."""
     boxes = page.locator('[data-testid="stException"]').all_inner_texts()
-    return [f"exception box: {text[:800]}" for text in boxes] + page.console_errors
+    # Streamlit drops a picture with the run of the script that showed it; a browser that was
+    # still on its way to it then reports that it is gone. It matters where it is still shown.
+    shown = {image.get_attribute("src") or "" for image in page.locator("img").all()}
+    said = [
+        error
+        for error in page.console_errors
+        if (media := MEDIA.search(error)) is None or any(media[0] in src for src in shown)
+    ]
+    return [f"exception box: {text[:800]}" for text in boxes] + said
 
 
 def _open_tab(browser, **context_options):
