@@ -20,6 +20,8 @@ from pccore.errors import PCError, RunError
 from pccore.graph import Circuit
 from pccore.learn import Epoch, RunDirectory, Step, TrainOptions, execute, prepare_run
 from pccore.learn import run as run_module
+from pccore.learn.base import BatchResult
+from pccore.learn.em import OnlineEM
 from pccore.learn.events import Event
 from pccore.structures import build_structure
 from pccore.structures.base import shape_of
@@ -115,6 +117,36 @@ def test_a_worker_that_is_told_to_leave_keeps_its_epochs(
         execute(run, data=data, listener=leave)
     checkpoint = run.read_checkpoint()
     assert checkpoint is not None and checkpoint[1]["epoch"] == 2
+
+
+def test_an_error_amid_an_update_goes_on_from_an_older_state(
+    tmp_path: Path, model: Circuit, data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, whole = make(tmp_path / "r", model, data), make(tmp_path / "whole", model, data)
+    execute(whole, data=data)
+    monkeypatch.setattr(run_module, "KEEP_SHARE", 1e12)  # only what is saved is kept
+    monkeypatch.setattr(run_module, "CHECKPOINT_EVERY", 1e9)
+    learn, asked = OnlineEM.batch, run.path / "asked"
+
+    def batch(self: OnlineEM, x: torch.Tensor) -> BatchResult:
+        if asked.exists():
+            raise MemoryError
+        return learn(self, x)
+
+    def ask(event: Event) -> None:
+        if isinstance(event, Epoch) and event.epoch == 4:
+            asked.touch()
+
+    monkeypatch.setattr(OnlineEM, "batch", batch)
+    with pytest.raises(MemoryError):
+        execute(run, data=data, listener=ask)
+    checkpoint = run.read_checkpoint()
+    assert checkpoint is not None and checkpoint[1]["epoch"] < 4
+    assert [event.get("epoch") for event in checkpoint.events or []] == [0]
+    assert max(event["epoch"] for event in run.metrics()[0]) == 4
+    asked.unlink()
+    execute(run, resume=True, data=data)
+    assert_same(run, whole)
 
 
 _WORKER = """
