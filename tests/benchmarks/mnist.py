@@ -56,7 +56,7 @@ MODELS = (
     Model("PD, categorical", "pd", 0.7, 64, 16, {"product": "hadamard"}),
     Model("RAT, categorical", "rat", 0.15, 10, 6, {"replicas": 5}),
     Model("PD, binomial", "pd", 0.1, 16, 8, {"product": "hadamard", "leaf": "binomial"}),
-    Model("RAT, binomial", "rat", 0.05, 10, 6, {"leaf": "binomial"}),
+    Model("RAT, binomial", "rat", 0.05, 10, 6, {"leaf": "binomial", "replicas": 2}),
 )
 LEARNING: Mapping[str, object] = {
     "step": 0.1,
@@ -97,6 +97,9 @@ def train(model: Model, data: Dataset, image: ImageShape, options: argparse.Name
         **({"delta": halvings(image)} if model.structure == "pd" else {}),
         **model.options,
     }
+    if model.structure == "rat" and settings["leaf"] == "binomial":
+        # Down to single pixels: no binomial says "black or white", only mixtures of them do.
+        settings["depth"] = len(data.variables).bit_length() - 1
     circuit = build_structure(model.structure, shape_of(data), settings)
     learning = {**LEARNING, "batch_size": batch_rows(len(data.train), MOST)}
     return fit(circuit, data, learning, start, options.budget * model.share, options.seed)
