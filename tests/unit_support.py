@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 
 from pccore import reference
@@ -38,3 +40,16 @@ def same_as_reference(found: UnitValues, changed: Circuit | None = None) -> None
             edges = reference.edge_flows(model, trace, g, top)[0]
             mine = [found.edge_flows(Unit(g, k)) for k in range(model.groups[g].size)]
             np.testing.assert_allclose(np.concatenate(mine), edges, **close)
+
+
+def check_tree(values: UnitValues, units, edges) -> None:
+    """One child of each sum, all of each product."""
+    model = values.circuit
+    below = Counter(parent for parent, _, _ in edges)
+    for unit in units:
+        kind = model.groups[unit.group].kind
+        count = len(model.children(unit))
+        assert below[unit] == {"sum": 1, "product": count, "leaf": 0}[kind]
+        children = {edge.child for edge in model.children(unit)}
+        assert {child for parent, child, _ in edges if parent == unit} <= children
+    assert {child for _, child, _ in edges} | {units[0]} == set(units)

@@ -6,10 +6,7 @@ Without a GPU they run in Triton's interpreter, which has to be chosen before Tr
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -293,58 +290,6 @@ def test_no_samples_and_wrong_layouts() -> None:
         dense_up(children, torch.ones(2, 4, 3, device=DEVICE).transpose(1, 2), out)
     with pytest.raises(ValueError, match="have to be contiguous"):
         dense_flow(children, weight, out, out, children, weight.transpose(0, 1))
-
-
-COMPILE = """
-import torch
-from triton.backends.compiler import GPUTarget
-from triton.runtime.driver import driver
-
-class Hopper:  # what the compiler asks of a driver
-    def get_current_device(self): return 0
-    def get_current_stream(self, device): return 0
-    def get_current_target(self): return GPUTarget("cuda", 90, 32)
-
-driver.set_active(Hopper())
-from pccore.compile.kernels import triton_leaves as leaves, triton_sums as sums
-
-def launch(kernel, programs, arguments, *, samples, warps=4, stages=2, **constants):
-    compiled = kernel.warmup(
-        *arguments, grid=(1,), BLOCK_B=samples, num_warps=warps, num_stages=stages, **constants
-    )
-    assert compiled.metadata.shared <= 227 * 1024, (kernel, constants)
-    print(len(compiled.asm["cubin"]))
-
-sums.launch = leaves.launch = launch
-for inputs, outputs, samples in ((64, 64, 8192), (1, 1, 1), (100, 100, 100)):
-    values, out = torch.empty(2, inputs, samples), torch.empty(2, outputs, samples)
-    weights = torch.empty(2, outputs, inputs)
-    sums.dense_up(values, weights, out)
-    sums.dense_flow(values, weights, out, out, values, weights)
-for size, outputs, samples in ((64, 64, 8192), (1, 1, 1), (20, 100, 100)):
-    values, out = torch.empty(2, size, samples), torch.empty(2, outputs, samples)
-    weights = torch.empty(2, outputs, size * size)
-    sums.einsum_up(values, values, weights, out)
-    sums.einsum_flow(values, values, weights, out, out, values, values, weights)
-values = torch.empty(2, 64, 512)
-x, table = torch.empty(2, 3, 512, dtype=torch.int64), torch.empty(2, 3, 256, 64)
-leaves.categorical_up(x, table, values)
-leaves.categorical_flow(x, values, table)
-"""
-
-
-@pytest.mark.slow
-def test_every_kernel_compiles_for_hopper(tmp_path: Path) -> None:
-    """No GPU needed: the compiler and assembler come with Triton."""
-    environment = {**os.environ, INTERPRET: "0", "TRITON_CACHE_DIR": str(tmp_path)}
-    run = subprocess.run(
-        [sys.executable, "-c", COMPILE],
-        env=environment, capture_output=True, text=True, cwd=Path(__file__).parents[2],
-    )  # fmt: skip
-    assert run.returncode == 0, run.stderr
-    sizes = run.stdout.split()
-    assert len(sizes) == 18
-    assert all(int(size) > 0 for size in sizes)
 
 
 @pytest.mark.gpu
