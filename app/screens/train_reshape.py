@@ -69,7 +69,8 @@ def show(view: JobView) -> None:
                     help="With the options of this run, which stays as it is",
                 )  # fmt: skip
                 best = str(directory.path / BEST)
-                controls.show_code(*_code(best, config, wanted, int(epochs)), width="content")
+                folder = runs.command_folder(f"{view.id}-{wanted['kind']}")
+                controls.show_code(*_code(best, config, wanted, int(epochs), folder), width="content")
 
 
 def _wanted(version: str, circuit: Circuit) -> dict[str, Any] | None:
@@ -145,10 +146,12 @@ def _options(config: RunConfig, epochs: int) -> tuple[object, TrainOptions]:
     return own, replace(shared, epochs=epochs)
 
 
-def _code(best: str, config: RunConfig, wanted: dict[str, Any], epochs: int) -> tuple[str, str]:
+def _code(
+    best: str, config: RunConfig, wanted: dict[str, Any], epochs: int, folder: str
+) -> tuple[str, str]:
     options = {**config.train_options, "epochs": epochs}
     again = replace(config, model="reshaped.pc.safetensors", train_options=options)
-    return reshape.code(best, config, wanted, commands.rerun(again))
+    return reshape.code(best, config, wanted, commands.rerun(again, run=folder))
 
 
 def _go_on(view: JobView, config: RunConfig, found: Reshaped, epochs: int) -> None:
