@@ -80,9 +80,7 @@ def _card(model: str, name: str, shared: int) -> None:
         same = shared == len(names) == len(store.get_circuit(model).variables)
         common = "the same variables" if same else f"{sizes.plural(shared, 'variable')} in common"
         st.caption(f"{common} · {sizes.plural(units, 'unit')}")
-    st.button(
-        "Compare", key=f"pcw_against_{name}", on_click=_choose, args=(name,), width="stretch"
-    )
+    st.button("Compare", key=f"pcw_against_{name}", on_click=_choose, args=(name,), width="stretch")
 
 
 def _near(model: str, options: Sequence[str]) -> list[tuple[str, int]]:

@@ -75,7 +75,8 @@ def _summary(run: str) -> RunSummary | None:
 @st.cache_data(max_entries=256, show_spinner=False)
 def _read(path: str, stamps: tuple[int, ...]) -> RunSummary:
     found = summarise(RunDirectory(path))
-    return RunSummary(found.name, Path(path), dict(found.settings), dict(found.results))
+    settings = {**found.settings, "data": datastore.title(str(found.settings["data"]))}
+    return RunSummary(found.name, Path(path), settings, dict(found.results))
 
 
 def _conditions(summaries: Mapping[str, RunSummary]) -> tuple[str, ...]:

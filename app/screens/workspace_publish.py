@@ -138,7 +138,7 @@ def _use(one: Publication) -> str:
     else:
         said += "not opened yet."
     keep = limits.current().publication_seconds
-    return said if keep is None else f"{said} Withdrawn if nobody opens it by {_day(one.used + keep)}."
+    return said + (f" Ends if nobody opens it by {_day(one.used + keep)}." if keep else "")
 
 
 def _day(moment: float) -> str:

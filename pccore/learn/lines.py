@@ -1,4 +1,4 @@
-"""The lines of `metrics.jsonl`: one JSON object each, whose last field is the CRC-32 of the rest."""
+"""The lines of `metrics.jsonl`: each a JSON object, its last field the CRC-32 of the rest."""
 
 from __future__ import annotations
 
