@@ -360,9 +360,9 @@ class Registry:
         event = message.get("event")
         with self._changed:
             job = next((j for j in self._jobs.values() if j.worker is worker), None)
-            if event == "began" and job is not None:
-                job.began = time.monotonic()
-            elif event == "end" and job is not None:
+            if job is not None:
+                job.heard(str(event), time.monotonic())
+            if event == "end" and job is not None:
                 self._finish(job)
                 self._pool.give(worker, leaving=bool(message.get("leaving")))
             elif event == "exit":

@@ -63,6 +63,14 @@ class Job:
         """Whether it counts among those that train at once."""
         return self.worker is not None and not self.waiting and self.wanted != "pause"
 
+    def heard(self, event: str, now: float) -> None:
+        """Its worker says that it is ready, or that training went on."""
+        # The next one finds it ready, but on a GPU, where every run has a process of its own.
+        if event == "ready" and not self.on_gpu:
+            self.ordered = now
+        elif event == "began":
+            self.began = now
+
     def turn_over(self, now: float, turn: float) -> bool:
         """Whether it has trained for a turn of so many seconds; for longer where loading takes
         long, so that it is training that the time goes into."""

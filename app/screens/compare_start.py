@@ -16,8 +16,9 @@ from pccore.errors import PCError
 _Thing = TypeVar("_Thing")
 #: Cards in a line, and models that are offered.
 COLUMNS, MOST = 3, 6
-#: Models that are looked at for variables in common.
-_LOOKED_AT = 60
+#: Models that are looked at for variables in common, and the share of all that these are at least:
+#: many have an X1.
+_LOOKED_AT, _ALIKE = 60, 0.4
 #: (A, B, title, what there is to see); sample models.
 PAIRS: Sequence[tuple[str, str, str, str]] = (
     (
@@ -53,7 +54,7 @@ def show(model: str, options: Sequence[str]) -> None:
                 with cell.container(border=True, height="stretch", vertical_alignment="distribute"):
                     _card(model, name, shared)
     else:
-        st.caption("No other model here has variables in common with the current one.")
+        st.caption("No other model here has many variables in common with the current one.")
     known = {one.name for one in store.samples()}
     pairs = [pair for pair in PAIRS if {pair[0], pair[1]} <= known]
     if pairs:
@@ -93,8 +94,9 @@ def _near(model: str, options: Sequence[str]) -> list[tuple[str, int]]:
         except PCError:
             continue  # damaged, or of another version
         shared = len(own.intersection(names))
-        if shared:
-            found.append((shared / len(own.union(names)), shared, name))
+        alike = shared / max(1, len(own.union(names)))
+        if alike >= _ALIKE:
+            found.append((alike, shared, name))
     # Of equally near ones the order of the options stays.
     return [(name, shared) for _, shared, name in sorted(found, key=lambda one: -one[0])[:MOST]]
 

@@ -231,8 +231,9 @@ def _continue(run: RunDirectory, options: argparse.Namespace) -> Dataset:
     )
     # A preset was merged when the run began; here it would undo what was set beside it.
     method_options, train_options = _options(config.method, options, base, preset=False)
-    asked = {**to_dict(method_options), **to_dict(train_options)}
-    there = {**to_dict(base[0]), **to_dict(base[1])}
+    # A name that both have is the method's, as in `training_options`.
+    asked = {**to_dict(train_options), **to_dict(method_options)}
+    there = {**to_dict(base[1]), **to_dict(base[0])}
     # The stages of a distillation are runs that have their options already.
     flexible = FLEXIBLE if config.train_options else frozenset[str]()
     for name, value in asked.items():

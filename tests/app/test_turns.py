@@ -67,6 +67,16 @@ def test_what_takes_long_to_load_trains_for_longer():
     assert had_enough([slow, other], {}, 20.0 + LONGEST * 30.0, 30.0) == [slow]
 
 
+def test_a_process_that_is_started_for_one_is_there_for_the_next():
+    first, on_gpu = job("x", 1.0), job("y", 1.0)
+    on_gpu.on_gpu = True
+    for one in (first, on_gpu):
+        one.ordered = 1.0
+        one.heard("ready", 11.0)
+        one.heard("began", 12.0)
+    assert (first.ordered, on_gpu.ordered, first.began) == (11.0, 1.0, 12.0)
+
+
 def test_who_loads_is_paused_or_stops_makes_no_room():
     loading, other = job("x", 1.0, began=0.0), job("y", 2.0)
     assert had_enough([loading, other], {}, 900.0, 30.0) == []
@@ -94,9 +104,9 @@ def test_who_is_away_waits_in_no_queue():
 # -- in real processes -----------------------------------------------------------------------
 
 
-@pytest.fixture
-def registry(tmp_path: Path) -> Iterator[Registry]:
-    made = Registry(tmp_path / "runs", 1, turn=0.2)
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    made = Registry(tmp_path_factory.mktemp("home") / "runs", 1, turn=0.2)
     yield made
     made.close()
 
@@ -176,3 +186,6 @@ def test_one_who_waits_for_the_next_turn_can_be_stopped(registry: Registry):
     reaches(registry, other, "running")
     registry.resume(mine, "one")
     reaches(registry, mine, "running")
+    for run in (mine, other):
+        registry.stop(run)
+        reaches(registry, run, "stopped")
