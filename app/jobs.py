@@ -22,8 +22,9 @@ from typing import Any
 from pc_workbench import limits, paths, settings, workspaces
 from pc_workbench.jobs_folders import RunFolders
 from pc_workbench.jobs_limits import check_room, over_room, over_time
+from pc_workbench.jobs_pool import Pool
 from pc_workbench.jobs_process import WorkerProcess
-from pc_workbench.jobs_queue import Job, Load, in_order, load_of
+from pc_workbench.jobs_queue import Job, Load, had_enough, in_order, load_of, to_park
 from pc_workbench.jobs_state import (
     LIVE,
     RESUMABLE,
@@ -41,8 +42,8 @@ from pccore.learn import Origin, RunConfig, RunDirectory, TrainOptions, prepare_
 from pccore.learn.status import Command
 
 LIMIT_VARIABLE = settings.JOBS
+TURN = 30.0  # seconds that a run trains while others wait for their turn
 TICK = 0.1  # seconds between looks while there are jobs
-IDLE_WORKER = 300.0  # seconds until an idle worker beyond the first is dismissed
 ABANDONED = 600.0  # seconds without a visitor until a job is paused; twice that until it stops
 LISTED = 50  # newest runs that are listed
 MEASURE = 10.0  # seconds between looks at the disk that a job has filled
@@ -52,19 +53,22 @@ class Registry:
     """The jobs of one server.
 
     folder: of the runs that belong to no workspace; open_: whether every visitor may change those.
-    limit: how many train at once. abandoned: seconds without `beat` until a job is paused.
+    limit: how many train at once. turn: seconds that a job trains before it makes room for those of
+    others that wait, 0: as long as it likes. abandoned: seconds without `beat` until one is paused.
     """
 
     def __init__(
-        self, folder: Path, limit: int, *, abandoned: float = ABANDONED, open_: bool = True
-    ) -> None:
+        self, folder: Path, limit: int, *,
+        turn: float = TURN, abandoned: float = ABANDONED, open_: bool = True,
+    ) -> None:  # fmt: skip
         self.folders = RunFolders(folder, open_)
         self.limit = max(1, limit)
+        self.turn = turn
         self.abandoned = abandoned
         self._changed = threading.Condition(threading.RLock())
         self._jobs: dict[Path, Job] = {}
-        self._idle: list[WorkerProcess] = []
-        self._leaving: list[WorkerProcess] = []
+        self._served: dict[str, float] = {}
+        self._pool = Pool(self._hear)
         self._closed = False
         self._thread: threading.Thread | None = None
 
@@ -169,10 +173,7 @@ class Registry:
             for job in self._jobs.values():
                 looks = job.run.name in looked_at and self.folders.may_change(job.run, owner)
                 if job.owner == owner or looks:
-                    job.beat = time.monotonic()
-                    if job.absent and not job.parking:
-                        self._go_on(job)
-                    job.absent = False
+                    job.beat, job.absent = time.monotonic(), False
 
     def owned(self, owner: str) -> tuple[str, ...]:
         """Ids of the jobs of an owner that are not over."""
@@ -187,8 +188,8 @@ class Registry:
     def warm(self) -> None:
         """Start a process ahead of the first job: reading torch takes seconds."""
         with self._changed:
-            if not self._closed and not self._idle and not self._jobs:
-                self._idle.append(WorkerProcess(self._hear))
+            if not self._closed and not self._jobs:
+                self._pool.warm()
 
     def processes(self) -> tuple[int, ...]:
         """The ids of the worker processes."""
@@ -211,8 +212,7 @@ class Registry:
             self._thread.join(5.0)
 
     def _workers(self) -> list[WorkerProcess]:
-        working = [job.worker for job in self._jobs.values() if job.worker]
-        return [*working, *self._idle, *self._leaving]
+        return [*(j.worker for j in self._jobs.values() if j.worker), *self._pool.workers()]
 
     # -- the queue -----------------------------------------------------------------------
 
@@ -222,12 +222,14 @@ class Registry:
             job = self._jobs.get(directory.path)
             if job is None:
                 return JobView(run, state_elsewhere(status), status)
-            if job.parking:
+            if job.parking or job.absent:
                 return JobView(run, "paused", status, here=True)
             if job.worker is None or job.waiting:
-                place = in_order(self._jobs.values()).index(job) + 1
+                place = self._queue().index(job) + 1
                 return JobView(run, "queued", status, place, True)
-            return JobView(run, state_here(job.wanted, job.worker.pid, status), status, here=True)
+            # Who makes room does so after a batch, and is in the queue then.
+            now = "running" if job.yielding else state_here(job.wanted, job.worker.pid, status)
+            return JobView(run, now, status, here=True)
 
     def _ask(self, run: str, owner: str, command: Command) -> None:
         directory = self._changeable(run, owner)
@@ -266,17 +268,20 @@ class Registry:
             self._schedule()
             self._changed.notify_all()
 
+    def _queue(self) -> list[Job]:
+        return in_order(self._jobs.values(), self._served)
+
     def _schedule(self) -> None:
         free = self.limit - sum(job.takes_slot for job in self._jobs.values())
-        for job in in_order(self._jobs.values())[: max(0, free)]:
+        for job in self._queue()[: max(0, free)]:
+            job.ordered = self._served[job.owner] = time.monotonic()
+            job.began = job.ordered if job.worker is not None else 0.0
             if job.worker is not None:
                 job.waiting = False
                 self._apply(job)
                 continue
-            # A process that is already warm first.
-            self._idle.sort(key=lambda worker: worker.ready)
             try:
-                job.worker = self._idle.pop() if self._idle else WorkerProcess(self._hear)
+                job.worker = self._pool.take()
             except OSError as error:
                 why = f"no training process could be started: {error.strerror or error}"
                 set_status(job.run, state="failed", message=why)
@@ -286,7 +291,8 @@ class Registry:
 
     def _apply(self, job: Job) -> None:
         """Make the control file say what is wanted: the run itself resets it when it begins."""
-        wanted: Command = "pause" if job.waiting else "stop" if job.parking else job.wanted
+        leaves = job.parking or job.yielding
+        wanted: Command = "stop" if leaves else "pause" if job.waiting else job.wanted
         try:
             if job.run.requested() != wanted:
                 job.run.request(wanted)
@@ -294,13 +300,13 @@ class Registry:
             return  # the directory was removed, or the disk is full: the worker will say so
 
     def _go_on(self, job: Job) -> None:
+        job.beat, job.absent = time.monotonic(), False
         if job.wanted == "pause":
-            job.wanted, job.absent, job.waiting = "run", False, True
-            job.beat = time.monotonic()
-            self._changed.notify_all()
+            job.wanted, job.waiting = "run", True
+        self._changed.notify_all()
 
     def _pause(self, job: Job) -> None:
-        if not job.in_queue and job.wanted == "run":
+        if job.worker is not None and not job.waiting and job.wanted == "run":
             job.wanted, job.paused_at = "pause", time.monotonic()
             self._apply(job)
 
@@ -310,7 +316,7 @@ class Registry:
             del self._jobs[job.run.path]
             set_status(job.run, state="stopped", message=job.reason)
         else:
-            job.wanted, job.waiting, job.parking = "stop", False, False
+            job.wanted, job.waiting, job.parking, job.yielding = "stop", False, False, False
             self._apply(job)
 
     # -- supervision ---------------------------------------------------------------------
@@ -325,13 +331,18 @@ class Registry:
                     over, measured = [*over, *over_room(self._jobs.values())], now
                 for job, reason in over:
                     self._stop(job, reason)
+                self._look_for_abandoned()
+                for job in to_park(self._jobs.values(), self.limit):
+                    job.parking = True
+                for job in had_enough(self._jobs.values(), self._served, now, self.turn):
+                    job.yielding = True
                 for job in self._jobs.values():
                     if job.worker is not None:
                         self._apply(job)
-                self._look_for_abandoned()
-                self._park()
                 self._schedule()
-                self._dismiss_idle()
+                if not self._jobs:
+                    self._served.clear()
+                self._pool.dismiss_idle()
                 self._changed.wait(TICK if self._jobs else 5.0)
 
     def _look_for_abandoned(self) -> None:
@@ -340,40 +351,22 @@ class Registry:
             alone = now - job.beat
             if alone > 2 * self.abandoned:
                 self._stop(job, f"stopped: nobody has looked at it for {alone / 60:.0f} minutes")
-            elif alone > self.abandoned and not job.in_queue and job.wanted == "run":
-                self._pause(job)
-                job.absent = True
-
-    def _park(self) -> None:
-        """Of more paused jobs than may run, the oldest give their process back; those on a GPU all
-        do, whose memory others want."""
-        paused = [j for j in self._jobs.values() if j.worker and j.wanted == "pause"]
-        paused = sorted((j for j in paused if not j.parking), key=lambda job: job.paused_at)
-        rest = [job for job in paused if not job.on_gpu]
-        for job in (*rest[: max(0, len(rest) - self.limit)], *(j for j in paused if j.on_gpu)):
-            job.parking = True
-
-    def _dismiss_idle(self) -> None:
-        now = time.monotonic()
-        for worker in self._idle[1:]:
-            if now - worker.idle_since > IDLE_WORKER:
-                self._idle.remove(worker)
-                self._leaving.append(worker)
-                worker.dismiss()
+            elif alone > self.abandoned and job.wanted == "run":
+                # It gives its process back, and waits until somebody looks before it queues.
+                job.absent, job.yielding = True, job.worker is not None
 
     def _hear(self, worker: WorkerProcess, message: dict[str, Any]) -> None:
         """A message of a worker, in that worker's thread."""
         event = message.get("event")
         with self._changed:
             job = next((j for j in self._jobs.values() if j.worker is worker), None)
+            if job is not None:
+                job.heard(str(event), time.monotonic())
             if event == "end" and job is not None:
                 self._finish(job)
-                worker.idle_since = time.monotonic()
-                (self._leaving if message.get("leaving") else self._idle).append(worker)
+                self._pool.give(worker, leaving=bool(message.get("leaving")))
             elif event == "exit":
-                for workers in (self._idle, self._leaving):
-                    if worker in workers:
-                        workers.remove(worker)
+                self._pool.forget(worker)
                 if job is not None:
                     set_status(job.run, state="failed", message=str(message.get("message")))
                     del self._jobs[job.run.path]
@@ -382,9 +375,15 @@ class Registry:
             self._changed.notify_all()
 
     def _finish(self, job: Job) -> None:
+        stopped = job.run.status().state == "stopped"
+        if stopped and job.yielding and job.wanted == "run":
+            job.worker, job.yielding, job.waiting = None, False, False
+            set_status(job.run, state="paused" if job.absent else "queued")
+            self._apply(job)
+            return
         del self._jobs[job.run.path]
-        if job.run.status().state == "stopped":
-            if job.parking:
+        if stopped:
+            if job.parking or job.yielding:
                 set_status(job.run, state="paused")
             elif job.reason:
                 set_status(job.run, state="stopped", message=job.reason)
@@ -395,6 +394,7 @@ def registry() -> Registry:
     """The registry of this server."""
     named = os.environ.get(LIMIT_VARIABLE, "")
     limit = int(named) if named.isdecimal() and int(named) > 0 else os.cpu_count() or 1
-    found = Registry(paths.runs_folder(), limit, open_=not limits.is_public())
+    turn = float(told) if (told := os.environ.get(settings.TURN, "")).isdecimal() else TURN
+    found = Registry(paths.runs_folder(), limit, turn=turn, open_=not limits.is_public())
     atexit.register(found.close)
     return found

@@ -82,6 +82,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--jobs", type=_count, metavar="N", help="runs that train at once (default: cores)"
     )
+    parser.add_argument(
+        "--turn",
+        type=_seconds,
+        metavar="SECONDS",
+        help="that a run trains before it makes room, where those of others wait (default: 30; 0: "
+        "as long as it likes)",
+    )
     public = parser.add_argument_group(
         "for a server that others reach",
         "Each option can be a variable instead: --job-time is PC_WORKBENCH_JOB_TIME.",
@@ -124,6 +131,7 @@ def _environment(options: argparse.Namespace) -> dict[str, str]:
     """What the options say, as variables."""
     given = {
         settings.JOBS: options.jobs,
+        settings.TURN: options.turn,
         settings.ACCESS_CODE: options.access_code,
         settings.BASE_PATH: options.base_path,
         settings.ORIGINS: ",".join(options.origin or ()) or None,
@@ -167,6 +175,13 @@ def _count(text: str) -> int:
     """How many at once; argparse reports the error's text as bad usage."""
     if not text.isdecimal() or not 1 <= int(text) <= 4096:
         raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to 4096")
+    return int(text)
+
+
+def _seconds(text: str) -> int:
+    """Seconds, none or some."""
+    if not text.isdecimal() or int(text) > 86_400:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from 0 to 86400")
     return int(text)
 
 

@@ -45,6 +45,10 @@ class Limits:
         "keep-days", 86_400, "DAYS", "time after which a workspace that nobody opened is removed"
     )
 
+    publication_seconds: int | None = _limit(
+        "publication-days", 86_400, "DAYS", "time after which what nobody opened is withdrawn"
+    )
+
     def check_model(self, parameters: int) -> None:
         """Raise QuotaError for a model of too many parameters."""
         if self.parameters is not None and parameters > self.parameters:
@@ -98,6 +102,7 @@ PUBLIC = Limits(
     jobs=40,
     parameters=20_000_000,
     keep_seconds=90 * 86_400,
+    publication_seconds=365 * 86_400,
 )
 UNLIMITED = Limits()
 

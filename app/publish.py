@@ -5,10 +5,11 @@ HOME/published/p-.../publication.json     kind, title, and what the link says be
                      datasets/ID          an empty file for a dataset that it holds
                      drawing.json         a drawing as it was, with its places
                      lesson.md            a lesson that somebody wrote
+                     opened               a byte for each time that it was opened
 
 What is published stays as it was, whatever its author does later; who opens it gets a copy in a
 workspace of their own. Whoever knows the id can open it; the workspace it was made in can withdraw
-it.
+it, and a server may withdraw what nobody has opened for long (`limits`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import json
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,18 +38,23 @@ MOST = 200
 MOST_TEXT = 200_000
 _ID = re.compile(r"p-[0-9a-f]{32}")
 _FACTS, _DRAWING, _LESSON = "publication.json", "drawing.json", "lesson.md"
+_OPENED = "opened"
 _MOST_FIELDS = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Publication:
     """What was published. link: parameters that its link sets, as `state.encode` writes them; a
-    drawing is not among them: every opening makes another."""
+    drawing is not among them: every opening makes another. made, used: when it was published, and
+    last opened or published, in seconds since the epoch. opened: how often."""
 
     id: str
     kind: Kind
     title: str
     link: Mapping[str, str]
+    made: float
+    used: float
+    opened: int
 
 
 def is_publication(text: str) -> bool:
@@ -98,11 +105,11 @@ def read(publication: str) -> Publication:
     """A publication. Raises NotFoundError where there is none (any more), FileError."""
     path = _folder(publication) / _FACTS
     try:
-        facts = json.loads(path.read_text("utf-8"))
+        facts, made = json.loads(path.read_text("utf-8")), path.stat().st_mtime
     except FileNotFoundError:
         raise NotFoundError(
-            "what this link leads to is not on this server, or was withdrawn",
-            hint="ask for a new link",
+            "what this link leads to was withdrawn or has expired, or it never was on this server",
+            hint="ask whoever gave it to you for a new one",
         ) from None
     except (OSError, ValueError):
         raise FileError("is damaged", where=publication) from None
@@ -115,7 +122,10 @@ def read(publication: str) -> Publication:
     ):
         raise FileError("is damaged", where=publication)
     title = str(facts.get("title", ""))
-    return Publication(publication, facts["kind"], title, cast(dict[str, str], link))
+    used, opened = _openings(path.parent)
+    return Publication(
+        publication, facts["kind"], title, cast(dict[str, str], link), made, max(made, used), opened
+    )
 
 
 def take(publication: str, workspace: str, author: str) -> dict[str, str]:
@@ -125,6 +135,8 @@ def take(publication: str, workspace: str, author: str) -> dict[str, str]:
     """
     found = read(publication)
     place, link = _folder(publication), dict(found.link)
+    with contextlib.suppress(OSError), (place / _OPENED).open("ab") as stream:
+        stream.write(b".")
     for model, facts in workspaces.models(place).items():
         if workspace:
             facts.pop("created")
@@ -162,13 +174,20 @@ def withdraw(workspace: str, publication: str) -> None:
     """End a publication of this workspace; copies that were opened stay. Raises NotFoundError."""
     if publication not in workspaces.publications(workspace):
         raise NotFoundError("this was not published from this workspace")
-    place = _folder(publication)
-    for model in workspaces.models(place):
-        workspaces.forget_model(place, model)
-    for dataset in workspaces.datasets(place):
-        workspaces.forget_dataset(place, dataset)
-    shutil.rmtree(place, ignore_errors=True)
+    _remove(publication)
     workspaces.forget_publication(workspace, publication)
+
+
+def expire(seconds: float) -> tuple[str, ...]:
+    """Withdraw what nobody has opened for so long since; returns the ids."""
+    gone: list[str] = []
+    with contextlib.suppress(OSError):
+        for place in list(paths.published_folder().iterdir()):
+            if is_publication(place.name) and time.time() - _last_use(place) > seconds:
+                _remove(place.name)
+                workspaces.forget_everywhere(place.name)
+                gone.append(place.name)
+    return tuple(gone)
 
 
 def published(workspace: str) -> tuple[Publication, ...]:
@@ -180,6 +199,31 @@ def published(workspace: str) -> tuple[Publication, ...]:
         except (NotFoundError, FileError):
             continue
     return tuple(found)
+
+
+def _openings(place: Path) -> tuple[float, int]:
+    """When it was last opened, and how often."""
+    with contextlib.suppress(OSError):
+        facts = (place / _OPENED).stat()
+        return facts.st_mtime, facts.st_size
+    return 0.0, 0
+
+
+def _last_use(place: Path) -> float:
+    """When it was last opened, or published; now where there is no telling."""
+    with contextlib.suppress(OSError):
+        return max((place / _FACTS).stat().st_mtime, _openings(place)[0])
+    return time.time()
+
+
+def _remove(publication: str) -> None:
+    """Remove it with what nothing else holds."""
+    place = _folder(publication)
+    for model in workspaces.models(place):
+        workspaces.forget_model(place, model)
+    for dataset in workspaces.datasets(place):
+        workspaces.forget_dataset(place, dataset)
+    shutil.rmtree(place, ignore_errors=True)
 
 
 def _checked_lesson(text: str) -> str:

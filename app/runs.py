@@ -56,7 +56,7 @@ def command(run: str) -> Code:
     """(Python, command) that do a run once more; what the command writes appears here, too, unless
     the server is public: then it is for another machine. Raises RunError."""
     home = directory(run)
-    config = home.config()
+    config = replace(home.config(), data=store.dataset_reference(home.config().data))
     # One that goes on from another begins with what that became.
     named = config.origin is None and config.model in {one.name for one in store.samples()}
     model = "" if named or limits.is_public() else str(home.path / INITIAL)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 #: How many runs train at once.
 JOBS = "PC_WORKBENCH_JOBS"
+#: For how many seconds a run trains while those of others wait.
+TURN = "PC_WORKBENCH_TURN"
 #: "1" where strangers reach the server.
 PUBLIC = "PC_WORKBENCH_PUBLIC"
 #: What visitors have to know.

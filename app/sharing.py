@@ -121,7 +121,7 @@ def _adopt(run: Mapping[str, bytes], dataset: str) -> str:
     write_run(run, folder)
     try:
         directory = runs.directory(one)
-        data = store.dataset_reference(dataset) if dataset else ""
+        data = store.dataset_source(dataset) if dataset else ""
         directory.write_config(_here(directory.config(), data))
         directory.initial()
         runs.finished(directory)

@@ -261,10 +261,18 @@ def get_dataset(name: str) -> Dataset:
     return _dataset(name)
 
 
-def dataset_reference(name: str) -> str:
-    """What to write for a dataset in a command, in Python or in a run: its name, else its path."""
+def dataset_source(name: str) -> str:
+    """What a run on this server is told to read: a dataset's name, else its path."""
     stored = datastore.id_of(name)
     return name if stored is None else str(datastore.path(stored))
+
+
+def dataset_reference(name: str) -> str:
+    """What to write for a dataset in a command or in Python; of a public server's paths only the
+    file's name: the command is for another machine."""
+    source = dataset_source(name)
+    hidden = limits.is_public() and datastore.id_of(name) is not None
+    return Path(source).name if hidden else source
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

@@ -1,4 +1,4 @@
-"""Housekeeping of the server process: warm imports, garbage while nobody waits, old workspaces.
+"""Housekeeping of the server process: warm imports, garbage while nobody waits, what has expired.
 
 The configuration switches Streamlit's collection after every rerun off (with torch imported it
 costs 115 ms of everybody's time), so reference cycles are collected here instead.
@@ -77,13 +77,17 @@ class Upkeep:
 
 
 def _expire() -> None:
-    """Remove the workspaces that nobody has opened for as long as this server keeps them."""
-    from pc_workbench import limits, workspaces
+    """Remove workspaces and publications that nobody has opened for as long as this server keeps
+    them."""
+    from pc_workbench import limits, publish, workspaces
 
-    keep = limits.current().keep_seconds
-    if keep is not None:
-        for name in workspaces.expire(keep):
-            logging.getLogger("pc_workbench").info("the workspace …%s has expired", name[-4:])
+    allowed = limits.current()
+    for what, expire, keep in (
+        ("workspace", workspaces.expire, allowed.keep_seconds),
+        ("publication", publish.expire, allowed.publication_seconds),
+    ):
+        for name in () if keep is None else expire(keep):
+            logging.getLogger("pc_workbench").info("the %s …%s has expired", what, name[-4:])
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 in    {"run": PATH}                     train the run directory, from its checkpoint if it has one
 out   {"event": "ready"}                imports are done
+out   {"event": "began"}                the run is loaded and trains
 out   {"event": "end", "state": STATE, "message": TEXT, "leaving": whether the process ends now}
 
 How a run gets on is in its directory, and so is the way to pause or stop it. When stdin ends, the
@@ -45,7 +46,7 @@ def main() -> None:
     threading.Thread(target=_listen, args=(orders, gone), daemon=True).start()
     _tell(out, {"event": "ready"})
     while (path := orders.get()) is not None:
-        state, message = _train(path, gone)
+        state, message = _train(path, gone, out)
         # Only a process that ends gives all of its memory on a GPU back.
         leaving = torch.cuda.is_initialized()
         _tell(out, {"event": "end", "state": state, "message": message, "leaving": leaving})
@@ -70,15 +71,21 @@ def _listen(orders: queue.Queue[str | None], gone: threading.Event) -> None:
     timer.start()
 
 
-def _train(path: str, gone: threading.Event) -> tuple[str, str]:
+def _train(path: str, gone: threading.Event, out: TextIO) -> tuple[str, str]:
     """Do a run; returns its final state and a sentence if it failed."""
     from pccore.distillation import execute_run
     from pccore.errors import PCError
     from pccore.learn import Event, RunDirectory
 
+    began = False
+
     def listener(event: Event) -> None:
+        nonlocal began
         if gone.is_set():
             raise SystemExit(0)
+        if not began:
+            began = True
+            _tell(out, {"event": "began"})
 
     try:
         return execute_run(RunDirectory(path), resume=True, listener=listener), ""

@@ -204,6 +204,12 @@ def forget_publication(workspace: str, publication: str) -> None:
         (folder(workspace) / PUBLISHED / publication).unlink(missing_ok=True)
 
 
+def forget_everywhere(publication: str) -> None:
+    """Remove the notes of a publication that is gone, whichever workspace made it."""
+    for place in _folders(paths.workspaces_folder()):
+        (place / PUBLISHED / publication).unlink(missing_ok=True)
+
+
 def remove_run(workspace: str, run: str) -> None:
     """Remove the directory of a run, which nobody may be at work on. Raises NotFoundError."""
     place = paths.below(runs_folder(workspace), run, "run")

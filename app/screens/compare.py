@@ -9,7 +9,7 @@ import streamlit as st
 
 from pc_workbench import controls, errors, navigate, state
 from pc_workbench.components import GraphEvent, circuit_graph
-from pc_workbench.screens import picture_export
+from pc_workbench.screens import compare_start, picture_export
 from pc_workbench.screens.compare_distance import show_distance
 from pc_workbench.screens.compare_subject import (
     Subject,
@@ -43,7 +43,8 @@ def page() -> None:
     with choice:
         other = _choose(model)
     if not other:
-        st.info("Choose the circuit that the current one is held against.")
+        with errors.boundary():
+            compare_start.show(model, candidates(model))
         return
     with errors.boundary():
         first, second = subject(other, model), subject(model, model)

@@ -196,7 +196,7 @@ def _start() -> None:
             store.get_dataset(now.dataset),
             owner=session.token(),
             model=store.model_reference(now.model),
-            data=store.dataset_reference(now.dataset),
+            data=store.dataset_source(now.dataset),
             method=method.name,
             method_options=own,
             train_options=shared,

@@ -75,7 +75,7 @@ def _start(method: str, own: object, shared: TrainOptions, labels: tuple[int, ..
                 dataset,
                 owner=session.token(),
                 model=store.model_reference(now.model),
-                data=store.dataset_reference(now.dataset),
+                data=store.dataset_source(now.dataset),
                 method=method,
                 method_options=own,
                 train_options=shared,

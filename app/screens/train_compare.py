@@ -12,10 +12,10 @@ import streamlit as st
 
 from pc_workbench import controls, datastore, errors, jobs, runs, session, state
 from pc_workbench.jobs import JobView
-from pc_workbench.screens import train_offer
+from pc_workbench.screens import train_curves, train_offer
 from pc_workbench.views import commands
 from pccore.errors import OptionError, PCError
-from pccore.learn import RunConfig, RunDirectory
+from pccore.learn import RunConfig, RunDirectory, board
 from pccore.learn.directory import METRICS, STATUS
 from pccore.learn.overview import (
     RESULTS,
@@ -53,9 +53,9 @@ def show() -> None:
         st.info("No run meets the conditions.")
         return
     _table(shown, summaries)
-    _files([summaries[view.id] for _, view in shown], conditions)
     beside = [run for run in (state.get().run, *state.get().beside) if run in summaries]
     columns = beside if len(beside) > 1 else [view.id for _, view in shown]
+    _files([summaries[view.id] for _, view in shown], conditions, columns[:_MOST_COLUMNS])
     if len(columns) > 1:
         names = {view.id: f"{runs.label(config)} ({view.id[-4:]})" for config, view in found}
         _side_by_side([summaries[run] for run in columns[:_MOST_COLUMNS]], names)
@@ -75,7 +75,8 @@ def _summary(run: str) -> RunSummary | None:
 @st.cache_data(max_entries=256, show_spinner=False)
 def _read(path: str, stamps: tuple[int, ...]) -> RunSummary:
     found = summarise(RunDirectory(path))
-    return RunSummary(found.name, Path(path), dict(found.settings), dict(found.results))
+    settings = {**found.settings, "data": datastore.title(str(found.settings["data"]))}
+    return RunSummary(found.name, Path(path), settings, dict(found.results))
 
 
 def _conditions(summaries: Mapping[str, RunSummary]) -> tuple[str, ...]:
@@ -126,15 +127,39 @@ def _picked(shown: list[str]) -> None:
         state.update(run=shown[rows[0]])
 
 
-def _files(summaries: Sequence[RunSummary], conditions: Sequence[str]) -> None:
-    """The table as a file, and the same on the command line."""
+def _files(
+    summaries: Sequence[RunSummary], conditions: Sequence[str], drawn: Sequence[str]
+) -> None:
+    """The table and the curves as files, and the same on the command line. drawn: runs that fit on
+    one chart."""
     with st.container(horizontal=True):
+        now = (state.get().run, *state.get().beside)
+        if len(drawn) > 1:
+            st.button(
+                "Draw on one chart", on_click=_draw, args=(drawn,), disabled=now == tuple(drawn),
+                help=f"The first {_MOST_COLUMNS} of the table, or those that are compared",
+            )  # fmt: skip
         st.download_button(
             "Download CSV", to_csv(summaries), "runs.csv", "text/csv", on_click="ignore",
             help="Results and all settings of these runs",
         )  # fmt: skip
+        st.download_button(
+            "Curves as SVG", train_curves.picture(drawn), "runs.svg", "image/svg+xml",
+            on_click="ignore", help="One for each run; PNG and CSV are on the chart itself",
+        )  # fmt: skip
+        if board.available():
+            st.download_button(
+                "TensorBoard", functools.partial(board.packed, [one.path for one in summaries]),
+                "tensorboard.zip", "application/zip", on_click="ignore",
+                help="Unpack it, then: tensorboard --logdir tensorboard",
+            )  # fmt: skip
         folder = str(jobs.registry().folders.home_of(session.token()))
         controls.show_code(*commands.runs(folder, conditions), width="content")
+
+
+def _draw(drawn: Sequence[str]) -> None:
+    """Show these runs together, the first with its buttons."""
+    state.update(run=drawn[0], beside=tuple(drawn[1:]))
 
 
 def _side_by_side(summaries: Sequence[RunSummary], names: Mapping[str, str]) -> None:

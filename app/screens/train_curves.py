@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import streamlit as st
 
@@ -11,9 +14,11 @@ from pc_workbench.components import live_chart
 from pc_workbench.views import curve_picture, curves
 from pc_workbench.views.curves import Story
 from pccore.errors import PCError
+from pccore.learn import RunConfig
 
 #: Runs that can be drawn beside one: the chart has so many colours.
 MOST_BESIDE = 5
+_SCORE = "log-likelihood (nats per row)"
 
 
 def others(run: str) -> dict[str, str]:
@@ -57,10 +62,10 @@ def chart(story: Story, running: bool) -> None:
     """The curves."""
     axis = state.get().axis
     live_chart(
-        [*curves.series(story, axis), *curves.overlay(_stories_beside(), axis)],
+        [*curves.series(story, axis), *curves.overlay(_beside_now(), axis)],
         key="pcw_train_chart",
         x_label=curves.AXES[axis],
-        y_label="log-likelihood (nats per row)",
+        y_label=_SCORE,
         annotations=curves.notes(story, axis),
         best=curves.best(story, axis),
         height=300,
@@ -68,16 +73,26 @@ def chart(story: Story, running: bool) -> None:
     )
 
 
-def _stories_beside() -> list[tuple[str, Story]]:
-    """Names and stories of the runs beside; one that is gone is left out."""
-    found: list[tuple[str, Story]] = []
-    for run in state.get().beside:
-        try:
-            config = runs.directory(run).config()
-            found.append((runs.label(config), runs.story(runs.view(run))))
-        except PCError:
-            continue
-    return found
+def _stories(ids: Sequence[str], main: str = "") -> list[tuple[str, Story]]:
+    """Stories of runs, and names that say in which options they differ from each other and from
+    the main one; one that is gone is left out."""
+    told: dict[str, tuple[RunConfig, Story]] = {}
+    for run in ids:
+        with contextlib.suppress(PCError):
+            told[run] = runs.directory(run).config(), runs.story(runs.view(run))
+    configs = [config for config, _ in told.values()]
+    with contextlib.suppress(PCError):
+        configs += [runs.directory(main).config()] if main else []
+    words = curves.apart([{**one.method_options, **one.train_options} for one in configs])
+    return [
+        (f"{runs.label(config)}{': ' if word else ''}{word}", story)
+        for (config, story), word in zip(told.values(), words, strict=False)
+    ]
+
+
+def _beside_now() -> list[tuple[str, Story]]:
+    now = state.get()
+    return _stories(now.beside, now.run)
 
 
 def numbers(run: str, story: Story) -> None:
@@ -90,16 +105,27 @@ def numbers(run: str, story: Story) -> None:
                 "Download CSV", curves.to_csv(story), f"{name}.csv", "text/csv", on_click="ignore"
             )
             st.download_button(
-                "Curves as SVG", _picture(run, story), f"{name}.svg", "image/svg+xml",
+                "Curves as SVG", _of_one(run, story), f"{name}.svg", "image/svg+xml",
                 on_click="ignore", help="With the runs that they are compared with",
             )  # fmt: skip
 
 
-def _picture(run: str, story: Story) -> str:
+def picture(ids: Sequence[str]) -> Callable[[], str]:
+    """Draws runs over each other, by the curve that stands for each, as SVG."""
+    return _svg(curves.overlay(_stories(ids), state.get().axis), "Runs")
+
+
+def _of_one(run: str, story: Story) -> Callable[[], str]:
+    """The same of one run with all of its curves, and of those beside."""
     axis = state.get().axis
     try:
         title = runs.label(runs.directory(run).config())
     except PCError:
         title = run
-    series = [*curves.series(story, axis), *curves.overlay(_stories_beside(), axis)]
-    return curve_picture.to_svg(series, title, curves.AXES[axis], "log-likelihood (nats per row)")
+    beside = curves.overlay(_beside_now(), axis)
+    return _svg([*curves.series(story, axis), *beside], title)
+
+
+def _svg(series: Sequence[Mapping[str, Any]], title: str) -> Callable[[], str]:
+    axis = curves.AXES[state.get().axis]
+    return functools.partial(curve_picture.to_svg, series, title, axis, _SCORE)

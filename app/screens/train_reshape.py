@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from pc_workbench import controls, errors, jobs, runs, session, state, store
+from pc_workbench import controls, errors, jobs, limits, runs, session, state, store
 from pc_workbench.jobs import JobView
 from pc_workbench.jobs_state import RESUMABLE
 from pc_workbench.views import commands, reshape
@@ -68,8 +68,11 @@ def show(view: JobView) -> None:
                     args=(view, config, found, int(epochs)),
                     help="With the options of this run, which stays as it is",
                 )  # fmt: skip
-                best = str(directory.path / BEST)
-                controls.show_code(*_code(best, config, wanted, int(epochs)), width="content")
+                # Of a public server's paths nothing: the command is for another machine.
+                best = BEST if limits.is_public() else str(directory.path / BEST)
+                folder = runs.command_folder(f"{view.id}-{wanted['kind']}")
+                code = _code(best, config, wanted, int(epochs), folder)
+                controls.show_code(*code, width="content")
 
 
 def _wanted(version: str, circuit: Circuit) -> dict[str, Any] | None:
@@ -145,10 +148,13 @@ def _options(config: RunConfig, epochs: int) -> tuple[object, TrainOptions]:
     return own, replace(shared, epochs=epochs)
 
 
-def _code(best: str, config: RunConfig, wanted: dict[str, Any], epochs: int) -> tuple[str, str]:
+def _code(
+    best: str, config: RunConfig, wanted: dict[str, Any], epochs: int, folder: str
+) -> tuple[str, str]:
     options = {**config.train_options, "epochs": epochs}
-    again = replace(config, model="reshaped.pc.safetensors", train_options=options)
-    return reshape.code(best, config, wanted, commands.rerun(again))
+    data = store.dataset_reference(config.data)
+    again = replace(config, model="reshaped.pc.safetensors", train_options=options, data=data)
+    return reshape.code(best, again, wanted, commands.rerun(again, run=folder))
 
 
 def _go_on(view: JobView, config: RunConfig, found: Reshaped, epochs: int) -> None:

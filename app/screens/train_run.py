@@ -90,17 +90,22 @@ def _live(run: str, drawn: JobState, title: str, others: Mapping[str, str]) -> N
 
 def _headline(view: JobView, title: str) -> None:
     status = view.status
-    words = {"queued": f"queued, number {view.position}", "starting": "starting a process"}
+    # One that has trained before made room for others, or was stopped.
+    waits = "waiting for its turn" if status.epoch else "queued"
+    words = {"queued": f"{waits}, number {view.position}", "starting": "starting a process"}
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(words.get(view.state, view.state), color=COLOURS.get(view.state, "blue"))
         st.markdown(title, width="stretch")
         if view.state not in LIVE:
             st.button("Close", type="tertiary", on_click=_close)
     if view.state == "queued":
-        load = jobs.registry().load()
+        registry = jobs.registry()
+        load = registry.load()
+        turn = f" A turn is {registry.turn:g} s while others wait." if registry.turn else ""
         st.caption(
             f"On this server {sizes.plural(load.running, 'run')} of at most {load.limit} at once "
             f"now train, {load.waiting} wait. Everybody's first comes before anybody's second."
+            f"{turn}"
         )
     if view.message:
         (st.error if view.state == "failed" else st.warning)(errors.plain(view.message))

@@ -92,6 +92,7 @@ def _rules(allowed: limits.Limits) -> list[str]:
     said = [
         f"{sizes.plural(registry.limit, 'run')} of all visitors train at once; everybody's first "
         "comes before anybody's second.",
+        *_turns(registry.turn),
         f"A run that nobody has looked at for {minutes:g} minutes pauses, and goes on when "
         f"somebody does; after {2 * minutes:g} minutes it stops, and can be resumed.",
     ]
@@ -104,7 +105,19 @@ def _rules(allowed: limits.Limits) -> list[str]:
     if allowed.keep_seconds is not None:
         days = allowed.keep_seconds / 86_400
         said.append(f"A workspace that nobody opens for {days:g} days is removed.")
+    if allowed.publication_seconds is not None:
+        days = allowed.publication_seconds / 86_400
+        said.append(f"What was published and nobody opens for {days:g} days is withdrawn.")
     return said
+
+
+def _turns(seconds: float) -> list[str]:
+    """How long a run trains where others wait; nothing where it is as long as it likes."""
+    said = (
+        f"Where runs of others wait, one that has trained for {seconds:g} s makes room and goes on "
+        "when it is its turn again, exactly where it was; longer where it takes long to be loaded."
+    )
+    return [said] if seconds else []
 
 
 def _things() -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Mapping
 from types import MappingProxyType
 
 import streamlit as st
 
-from pc_workbench import datastore, errors, lessons, publish, session, state, store
+from pc_workbench import datastore, errors, lessons, limits, publish, session, state, store
 from pc_workbench.publish import Kind, Publication
+from pc_workbench.views import sizes
 from pccore.errors import FileError, PCError
 
 _WHAT, _LESSON, _STEP, _FILE = (
@@ -40,7 +42,10 @@ def show() -> None:
     refused = st.session_state.pop(_REFUSED, "")
     if refused:
         st.error(refused)
-    for one in publish.published(session.workspace()):
+    found = publish.published(session.workspace())
+    if found:
+        st.markdown(f"**Published from here** :gray[{len(found)}]")
+    for one in found:
         _published(one)
 
 
@@ -112,15 +117,32 @@ def _published(one: Publication) -> None:
         line = st.container(horizontal=True, vertical_alignment="center")
         line.markdown(f"**{errors.plain(errors.short(one.title))}**", width="stretch")
         line.badge(one.kind)
-        line.button(
-            "Withdraw",
-            key=f"pcw_withdraw_{one.id}",
-            type="tertiary",
-            on_click=functools.partial(_withdraw, one.id),
-            help="Copies that were opened stay.",
-        )
+        with line.popover("Withdraw", type="tertiary"):
+            st.markdown("The link ends for good. Copies that were opened stay.")
+            st.button(
+                "Withdraw it",
+                key=f"pcw_withdraw_{one.id}",
+                type="primary",
+                on_click=functools.partial(_withdraw, one.id),
+            )
         link = session.address(_PAGES[one.kind], open=one.id)
         st.code(link, language=None, wrap_lines=True)
+        st.caption(_use(one))
+
+
+def _use(one: Publication) -> str:
+    """When it was published, how often it was opened, and when it would expire."""
+    said = f"Published {_day(one.made)}, "
+    if one.opened:
+        said += f"opened {sizes.plural(one.opened, 'time')}, last on {_day(one.used)}."
+    else:
+        said += "not opened yet."
+    keep = limits.current().publication_seconds
+    return said + (f" Ends if nobody opens it by {_day(one.used + keep)}." if keep else "")
+
+
+def _day(moment: float) -> str:
+    return time.strftime("%d %b %Y", time.localtime(moment))
 
 
 def _withdraw(publication: str) -> None:

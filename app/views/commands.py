@@ -99,25 +99,31 @@ def open_file(name: str) -> Code:
     return python, shlex.join(["pccore", "convert", name, target])
 
 
-def distil(model: str, dataset: str, options: Mapping[str, str]) -> Code:
-    """(Python, command) that distil a model's hidden variables; options may name embeddings."""
-    own = dict(options)
-    source = own.pop("embeddings", "values")
+def distil(
+    model: str,
+    dataset: str,
+    options: Mapping[str, str],
+    run: str,
+    title: str = "",
+    threads: int | None = None,
+) -> Code:
+    """(Python, command) that distil a model's hidden variables as one run."""
+    said = _said(title=title or None, threads=threads)
     python = (
         "from pccore import datasets\n"
-        "from pccore.distillation import DistilOptions, distil, hidden_groups, obtain\n"
+        "from pccore.distillation import DistilRunOptions, execute_run, prepare_distillation\n"
         "from pccore.files import load_model, save_model\n"
         "from pccore.options import parse_options\n\n"
         f"circuit, data = load_model({model!r}), datasets.load({dataset!r})\n"
-        f"embeddings = obtain({source!r}, data, circuit, hidden_groups(circuit))\n"
-        f"options = parse_options(DistilOptions, {own!r})\n"
-        "found = distil('runs/mine', circuit, data, embeddings, options)\n"
-        "print(found.stages)\n"
-        "save_model(found.circuit, 'distilled.pc.safetensors')\n"
+        "run = prepare_distillation(\n"
+        f"    {run!r}, circuit, data, model={model!r}, data={dataset!r},\n"
+        f"    options=parse_options(DistilRunOptions, {dict(options)!r}),\n"
+        + "".join(f"    {name}={value!r},\n" for name, value in said.items())
+        + ")\n"
+        "execute_run(run)\n"
+        "save_model(run.best(), 'trained.pc.safetensors')\n"
     )
-    words = ["pccore", "distil", model, "--data", dataset, "--embeddings", source]
-    words += [*_settings(own), "--run", "runs/mine", "-o", "distilled.pc.safetensors"]
-    return python, shlex.join(words)
+    return python, _train_command(model, dataset, "distil", options, run, said)
 
 
 def train(
@@ -136,9 +142,8 @@ def train(
     label: of the only class that is learned from. run: the directory of the run.
     """
     if run_method(method).options is DistilRunOptions:
-        return distil(model, dataset, options)
-    further = {"label": label, "title": title or None, "threads": threads}
-    said = {name: value for name, value in further.items() if value is not None}
+        return distil(model, dataset, options, run, title, threads)
+    said = _said(label=label, title=title or None, threads=threads)
     python = (
         "from pccore import datasets\n"
         "from pccore.files import load_model, save_model\n"
@@ -154,10 +159,7 @@ def train(
         "execute(run)\n"
         "save_model(run.best(), 'trained.pc.safetensors')\n"
     )
-    words = ["pccore", "train", model, "--data", dataset, "--method", method]
-    words += [f"--{name}={value}" for name, value in said.items()]
-    words += [*_settings({**options, **shared}), "--run", run]
-    return python, shlex.join([*words, "-o", "trained.pc.safetensors"])
+    return python, _train_command(model, dataset, method, {**options, **shared}, run, said)
 
 
 def classify(
@@ -227,7 +229,28 @@ def runs(folder: str, conditions: Sequence[str]) -> Code:
         "Path('runs.csv').write_text(to_csv(runs))\n"
     )
     words = ["pccore", "runs", folder, *(w for one in given for w in ("--where", one))]
-    return python, shlex.join([*words, "--diff", "--csv", "runs.csv"])
+    lines = [shlex.join([*words, "--diff", "--csv", "runs.csv"])]
+    lines.append(f"{shlex.join([*words, '--tensorboard', 'board'])}  # pip install tensorboard")
+    return python, "\n".join(lines)
+
+
+def _said(**further: int | str | None) -> dict[str, int | str]:
+    """What is not None."""
+    return {name: value for name, value in further.items() if value is not None}
+
+
+def _train_command(
+    model: str,
+    dataset: str,
+    method: str,
+    options: Mapping[str, str],
+    run: str,
+    said: Mapping[str, int | str],
+) -> str:
+    words = ["pccore", "train", model, "--data", dataset, "--method", method]
+    words += [f"--{name}={value}" for name, value in said.items()]
+    words += [*_settings(options), "--run", run]
+    return shlex.join([*words, "-o", "trained.pc.safetensors"])
 
 
 def _text(value: object) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -22,6 +23,9 @@ COLUMNS: tuple[str, ...] = (
 AXES: Mapping[str, str] = {"epoch": "epoch", "seconds": "seconds of training"}
 #: Why a run ended before its last epoch.
 _ENDS: Mapping[str, str] = {"patience": "early stop", "converged": "converged"}
+
+#: A mark that comes more often stands once, with how often.
+_MOST_ALIKE = 4
 
 #: Epoch events by epoch.
 Events = Mapping[int, Mapping[str, Any]]
@@ -78,6 +82,8 @@ def merge(story: Story, fresh: Iterable[Mapping[str, Any]]) -> Story:
                 stages[name] = (name, begun, of if isinstance(of, int) else None)
         elif kind in ("paused", "resumed", "repaired") and isinstance(epoch, int):
             marks.append((epoch, kind))
+        elif kind == "damaged":
+            marks.append((max(epochs, default=0), "a line here is damaged"))
         elif kind == "finished" and isinstance(event.get("epochs"), int):
             why = _ENDS.get(str(event.get("reason")))
             marks += [(event["epochs"], why)] if why else []
@@ -170,15 +176,31 @@ def overlay(others: Sequence[tuple[str, Story]], axis: str = "epoch") -> list[di
     return found
 
 
+def apart(options: Sequence[Mapping[str, Any]], most: int = 3) -> list[str]:
+    """What tells runs apart, in words for each: the options that all of them have and in which they
+    differ, at most so many."""
+    shared = [key for key in options[0] if all(key in one for one in options)] if options else []
+    keys = [key for key in shared if len({repr(one[key]) for one in options}) > 1][:most]
+    return [", ".join(f"{key.replace('_', ' ')} {one[key]}" for key in keys) for one in options]
+
+
 def notes(story: Story, axis: str = "epoch") -> list[dict[str, Any]]:
     """Lines for `live_chart`: pauses and returns, an early end, rows of probability zero."""
     at = places(story, axis)
     told: dict[int, list[str]] = {}
-    for epoch, what in (*story.marks, *_exclusions(story.epochs)):
+    for epoch, what in (*_few(story.marks), *_exclusions(story.epochs)):
         if epoch in at and what not in told.get(epoch, ()):
             told.setdefault(epoch, []).append(what)
     own = [{"x": at[epoch], "label": ", ".join(told[epoch])} for epoch in sorted(told)]
     return [*changes(story, axis), *own]
+
+
+def _few(marks: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
+    """A run that takes turns with others is resumed many times: that would hide the curve."""
+    often = Counter(what for _, what in marks)
+    last = {what: epoch for epoch, what in marks}
+    found = [(epoch, what) for epoch, what in marks if often[what] <= _MOST_ALIKE]
+    return found + [(last[w], f"{w} {n} times") for w, n in often.items() if n > _MOST_ALIKE]
 
 
 def _exclusions(events: Events) -> list[tuple[int, str]]:

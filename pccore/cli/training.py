@@ -25,16 +25,16 @@ from pccore.cli.support import (
 from pccore.cli.watching import Watcher, polite_interrupts
 from pccore.datasets import Dataset, load, parse_reference
 from pccore.datasets.labels import only
+from pccore.distillation import (
+    DistilRunOptions,
+    execute_run,
+    prepare_distillation,
+    run_method,
+    run_methods,
+)
 from pccore.errors import OptionError, RunError
 from pccore.files import load_model, save_model
-from pccore.learn import (
-    RunDirectory,
-    TrainOptions,
-    execute,
-    method_named,
-    methods,
-    prepare_run,
-)
+from pccore.learn import RunDirectory, TrainOptions, prepare_run
 from pccore.learn.distributed import PATIENCE, Peers, joined, launched
 from pccore.options import describe, parse_assignments, parse_options, to_dict
 from pccore.presets import Facts, Value, preset_options
@@ -123,7 +123,7 @@ def _one_run(
     run = RunDirectory(folder)
     watcher = Watcher(run, Progress(None if peers.leads else io.StringIO()), heading)
     with polite_interrupts(watcher):
-        state = execute(
+        state = execute_run(
             run, resume=options.resume, listener=watcher.hear, data=dataset, peers=peers
         )
     if not peers.leads:
@@ -166,6 +166,13 @@ def _begin(run: RunDirectory, options: argparse.Namespace, restart: int) -> Data
     circuit = load_model(model)
     dataset = load(data)
     method_options, train_options = _options(method, options)
+    if isinstance(method_options, DistilRunOptions):
+        _refuse_with_distillation(options)
+        prepare_distillation(
+            run.path, circuit, dataset, model=model, data=data, options=method_options,
+            threads=options.threads, title=options.title,
+        )  # fmt: skip
+        return dataset
     if restart:
         circuit = redrawn(circuit, restart, summarise(dataset.train, dataset.supports))
         seed = (train_options.seed + restart) % 2**31
@@ -188,6 +195,18 @@ def _begin(run: RunDirectory, options: argparse.Namespace, restart: int) -> Data
     return dataset
 
 
+def _refuse_with_distillation(options: argparse.Namespace) -> None:
+    """What a distillation, which begins with clusters, has no use for."""
+    given = {
+        "--restarts": options.restarts > 1,
+        "--label": options.label is not None,
+        "--device": options.device not in (None, "cpu"),
+        "--memory": options.memory is not None,
+    }
+    for name in (name for name, is_given in given.items() if is_given):
+        raise OptionError("is not for a distillation", where=name)
+
+
 def _continue(run: RunDirectory, options: argparse.Namespace) -> Dataset:
     """Check that what is asked for is the run that is there; extend it where that is allowed."""
     config, status = run.config(), run.status()
@@ -207,23 +226,26 @@ def _continue(run: RunDirectory, options: argparse.Namespace) -> Dataset:
                 hint="to resume, leave it out",
             )
     base = (
-        parse_options(method_named(config.method).options, config.method_options),
+        parse_options(run_method(config.method).options, config.method_options),
         parse_options(TrainOptions, config.train_options),
     )
     # A preset was merged when the run began; here it would undo what was set beside it.
     method_options, train_options = _options(config.method, options, base, preset=False)
-    asked = {**to_dict(method_options), **to_dict(train_options)}
-    there = {**to_dict(base[0]), **to_dict(base[1])}
+    # A name that both have is the method's, as in `training_options`.
+    asked = {**to_dict(train_options), **to_dict(method_options)}
+    there = {**to_dict(base[1]), **to_dict(base[0])}
+    # The stages of a distillation are runs that have their options already.
+    flexible = FLEXIBLE if config.train_options else frozenset[str]()
     for name, value in asked.items():
-        if value != there[name] and name not in FLEXIBLE:
+        if value != there[name] and name not in flexible:
             raise OptionError(
                 f"the run has {name}={there[name]}, a resumed run keeps it",
                 where=str(run.path),
-                hint=f"only {', '.join(sorted(FLEXIBLE))} may change",
+                hint=f"only {', '.join(sorted(flexible)) or 'how it computes'} may change",
             )
     changed = dataclasses.replace(
         config,
-        train_options=to_dict(train_options),
+        train_options=to_dict(train_options) if config.train_options else {},
         device=options.device or config.device,
         threads=options.threads or config.threads,
         memory=options.memory or config.memory,
@@ -252,14 +274,15 @@ def training_options(
     base: tuple[Any, TrainOptions] | None = None,
 ) -> tuple[Any, TrainOptions]:
     """Each key given to the method or to the training. Raises OptionError."""
-    kind = method_named(method).options
+    kind = run_method(method).options
     own = {i.name for i in describe(kind)}
-    shared = {i.name for i in describe(TrainOptions)}
+    # A distillation has stages, and options for each.
+    shared = set[str]() if kind is DistilRunOptions else {i.name for i in describe(TrainOptions)}
     unknown = [name for name in given if name not in own | shared]
     if unknown:
+        more = f" of the method, and {', '.join(sorted(shared))}" if shared else ""
         raise OptionError(
-            f"unknown option {unknown[0]!r}, known are: {', '.join(sorted(own))} of the method, "
-            f"and {', '.join(sorted(shared))}",
+            f"unknown option {unknown[0]!r}, known are: {', '.join(sorted(own))}{more}",
             where=f"method {method}",
         )
     first, second = base or (None, None)
@@ -333,7 +356,8 @@ def _report(options: argparse.Namespace, kept: _Outcome, outcomes: list[_Outcome
 
 
 def _list(options: argparse.Namespace) -> int:
-    chosen = methods() if options.method is None else {options.method: method_named(options.method)}
+    named = options.method
+    chosen = run_methods() if named is None else {named: run_method(named)}
     found = [catalogue_entry(method) for method in chosen.values()]
     shared = option_rows(TrainOptions)
     lines = [line for entry in found for line in catalogue_lines(entry)]

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+import importlib.util
+import io
+import tempfile
+import zipfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +22,26 @@ _CURVES: Mapping[str, str] = {
     "impossible": "rows of probability zero",
     "seconds": "seconds per epoch",
 }
+
+
+def available() -> bool:
+    """Whether TensorBoard is installed."""
+    return importlib.util.find_spec("tensorboard") is not None
+
+
+def packed(runs: Iterable[str | Path]) -> bytes:
+    """Run directories for TensorBoard as a zip archive with the one folder `tensorboard`.
+
+    Raises as `to_tensorboard` does.
+    """
+    stream = io.BytesIO()
+    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(stream, "w") as archive:
+        for run in runs:
+            to_tensorboard(RunDirectory(run), folder)
+        for path in sorted(Path(folder).rglob("*")):
+            if path.is_file():
+                archive.write(path, Path("tensorboard") / path.relative_to(folder))
+    return stream.getvalue()
 
 
 def to_tensorboard(run: RunDirectory, folder: str | Path) -> int:

@@ -3,7 +3,7 @@
 config.json               what was asked for (see RunConfig)
 config.copy.json          the same
 initial.pc.safetensors    the circuit that training started from
-metrics.jsonl             one event a line, appended
+metrics.jsonl             one event a line, appended (see `lines`)
 checkpoint.safetensors    parameters, learner state, position in the epoch, and the metrics so far
 checkpoint.previous.safetensors    the one before
 best.pc.safetensors       the best circuit so far, an ordinary model file
@@ -21,14 +21,13 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import os
 import shutil
 import time
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from torch import Tensor
 
@@ -37,6 +36,7 @@ from pccore.files import load_model, save_model
 from pccore.files.atomic import append_line, remove_leftovers
 from pccore.graph import Circuit
 from pccore.learn import storage
+from pccore.learn.lines import event_of, line_of
 from pccore.learn.look import Look, restored
 from pccore.learn.status import Command, Status, makes_sense
 from pccore.learn.storage import Checkpoint
@@ -234,14 +234,15 @@ class RunDirectory:
     def append(self, event: Mapping[str, Any]) -> None:
         """Add one line to the metrics. Raises RunError if that cannot be written."""
         try:
-            append_line(self.path / METRICS, json.dumps(storage.finite(event)))
+            append_line(self.path / METRICS, line_of(event))
         except FileError as error:
             raise RunError(f"{METRICS} {error.message}", where=str(self.path)) from None
 
     def metrics(self, start: int = 0) -> tuple[list[dict[str, Any]], int]:
         """Complete events from byte `start` on, and the byte to continue from.
 
-        A last line still being written, or cut by a crash, is left for later.
+        A last line still being written, or cut by a crash, is left for later. A line that was
+        changed after it was written is the event "damaged"; a resumed run writes it again.
         """
         try:
             with (self.path / METRICS).open("rb") as stream:
@@ -250,15 +251,7 @@ class RunDirectory:
         except OSError:
             return [], start
         end = data.rfind(b"\n") + 1
-        events: list[dict[str, Any]] = []
-        for line in data[:end].splitlines():
-            try:
-                event = json.loads(line)
-            except (ValueError, RecursionError):
-                continue
-            if isinstance(event, dict):
-                events.append(cast(dict[str, Any], event))
-        return events, start + end
+        return [event_of(line) for line in data[:end].splitlines()], start + end
 
     def repairs(self) -> list[str]:
         """What was damaged when the run was last resumed, a sentence each."""
@@ -268,7 +261,7 @@ class RunDirectory:
 
     def write_metrics(self, events: Iterable[Mapping[str, Any]]) -> None:
         """Replace the metrics: what came after a checkpoint is about to happen again."""
-        text = "".join(json.dumps(event) + "\n" for event in events)
+        text = "".join(line_of(event) + "\n" for event in events)
         storage.write_bytes(self.path / METRICS, text.encode())
 
     # -- checkpoints ---------------------------------------------------------------------
@@ -330,7 +323,7 @@ class RunDirectory:
 
     def write_status(self, status: Status) -> None:
         """Replace the status."""
-        storage.write_json(self.path / STATUS, asdict(status))
+        storage.write_json(self.path / STATUS, asdict(status), check=True)
 
     def status(self) -> Status:
         """The last status; "failed" with a message where it cannot be read."""

@@ -16,11 +16,12 @@ from streamlit.testing.v1 import AppTest
 
 from pc_workbench import paths, store
 from pc_workbench.components.graph import check_scene
-from pc_workbench.screens import picture_export
+from pc_workbench.screens import compare_start, picture_export
 from pc_workbench.views import compare_marks, compare_texts
 from pc_workbench.views.outline import Outline
 from pc_workbench.views.scene import circuit_scene
 from pccore import oracle
+from pccore.build import bernoulli, circuit
 from pccore.files import load_model
 from pccore.graph import Circuit, Unit
 from pccore.queries.compare import Extreme, Figure, differences, distance
@@ -63,9 +64,39 @@ def texts(at: AppTest) -> str:
 def test_nothing_to_compare_yet():
     assert "No model is chosen" in texts(show())
     at = show(model="incomplete")
-    assert "Choose the circuit" in texts(at)
+    assert "Hold Broken\\: incomplete" in texts(at) and "the same variables" in texts(at)
     box = at.selectbox[0]
     assert "incomplete" not in box.options and box.value == ""
+
+
+def test_a_second_circuit_is_one_click_away():
+    at = show(model="incomplete")
+    near = [one.key for one in at.button if one.label == "Compare"]
+    assert 0 < len(near) <= compare_start.MOST
+    assert "pcw_against_inconsistent" in near and near[-1] != near[0]
+    at.button(key="pcw_against_inconsistent").click().run()
+    assert not at.exception and not at.error
+    assert at.query_params["other"] in ("inconsistent", ["inconsistent"])
+    assert not [one for one in at.button if one.label == "Open both"]
+
+
+@pytest.mark.parametrize(("first", "second"), [pair[:2] for pair in compare_start.PAIRS])
+def test_an_example_of_two_is_opened(first: str, second: str):
+    at = show(model="weather_hmm")
+    at.button(key=f"pcw_pair_{second}").click().run()
+    assert not at.exception and not at.error
+    said = {name: at.query_params[name] for name in ("model", "other")}
+    assert {n: v[0] if isinstance(v, list) else v for n, v in said.items()} == {
+        "model": second, "other": first,
+    }  # fmt: skip
+    assert "Where they differ most" in texts(at) or "the same of every input" in texts(at)
+
+
+def test_without_variables_in_common_there_are_examples():
+    alone = store.put_model(circuit(0.4 * bernoulli("Only", 0.1) + 0.6 * bernoulli("Only", 0.9)))
+    at = show(model=alone)
+    assert "No other model here has many variables in common" in texts(at)
+    assert [one.label for one in at.button].count("Open both") == len(compare_start.PAIRS)
 
 
 def test_choosing_the_other_circuit():

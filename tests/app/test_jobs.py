@@ -373,11 +373,11 @@ def test_a_worker_that_used_a_gpu_is_not_used_again(make: Callable[..., Registry
     registry = make()
     run = start(registry, options=TrainOptions(epochs=1, patience=0))
     reaches(registry, run, "finished")
-    (worker,) = registry._idle  # pyright: ignore[reportPrivateUsage]
+    (worker,) = registry._pool.idle  # pyright: ignore[reportPrivateUsage]
     again = start(registry)
     assert registry.processes() == (worker.pid,)
     registry._hear(worker, {"event": "end", "leaving": True})  # pyright: ignore[reportPrivateUsage]
-    assert registry.owned("me") == () and worker not in registry._idle  # pyright: ignore[reportPrivateUsage]
+    assert registry.owned("me") == () and worker not in registry._pool.idle  # pyright: ignore[reportPrivateUsage]
     assert registry.processes() == (worker.pid,)  # until it has ended
     assert again
 

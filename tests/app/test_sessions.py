@@ -260,7 +260,7 @@ def test_what_is_published_opens_as_a_copy_in_another_workspace():
     assert parameter(opened, "model") == "figure1_naive_bayes"
     assert parameter(opened, "evidence") == "X1=1"
     assert any("copy" in one.value for one in opened.toast)
-    button(at, "Withdraw").click().run()
+    button(at, "Withdraw it").click().run()
     clean(at)
     late = show(train_page, workspace=pupil, open=published.id)
     assert not late.exception and "was withdrawn" in late.error[0].value

@@ -86,6 +86,26 @@ def test_what_happens_to_a_run_is_written_on_the_curve():
     assert curves.merge(Story(), [whole]).marks == ()
 
 
+def test_marks_that_come_often_stand_once():
+    told = [epoch(n, -9 + n, -8 + n) for n in range(9)]
+    told += [{"event": "resumed", "epoch": n} for n in range(7)]
+    told += [{"event": "paused", "epoch": 3}, {"event": "damaged"}]
+    assert curves.notes(curves.merge(Story(), told)) == [
+        {"x": 3.0, "label": "paused"},
+        {"x": 6.0, "label": "resumed 7 times"},
+        {"x": 8.0, "label": "a line here is damaged"},
+    ]
+
+
+def test_what_tells_runs_apart():
+    one = {"step": 0.5, "epochs": 5, "batch_size": 10, "prior": "flat"}
+    other = {**one, "epochs": 7, "batch_size": 20}
+    assert curves.apart([one, other]) == ["epochs 5, batch size 10", "epochs 7, batch size 20"]
+    assert curves.apart([one, other, {"epochs": 5}]) == ["epochs 5", "epochs 7", "epochs 5"]
+    assert curves.apart([one]) == [""] and curves.apart([]) == []
+    assert curves.apart([one, other], most=1) == ["epochs 5", "epochs 7"]
+
+
 def test_other_runs_are_drawn_by_their_deciding_score():
     one = curves.merge(Story(), [epoch(0, -9, -8), epoch(1, -7, -6)])
     other = curves.merge(Story(), [epoch(0, -5, None)])

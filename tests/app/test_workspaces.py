@@ -306,6 +306,34 @@ def test_only_who_published_can_withdraw(home: Path):
         publish.read(published)
 
 
+def test_what_was_published_tells_how_often_it_was_opened_and_expires(home: Path):
+    teacher, pupil = workspaces.new_id(), workspaces.new_id()
+    model = stored()
+    owned(teacher, model)
+    facts = {"title": "x"}
+    old, used = (
+        publish.publish(teacher, "circuit", name, {"model": model}, facts=facts)
+        for name in ("old", "used")
+    )
+    past = time.time() - 1000
+    for one in (old, used):
+        os.utime(home / "published" / one / "publication.json", (past, past))
+    before = publish.read(old)
+    assert (before.opened, before.made, before.used) == (0, past, past)
+    for _ in range(2):
+        publish.take(used, pupil, pupil)
+    now = publish.read(used)
+    assert now.opened == 2 and now.made == past and now.used > past + 900
+    assert publish.expire(900) == (old,)
+    assert [one.title for one in publish.published(teacher)] == ["used"]
+    assert workspaces.publications(teacher) == (used,)
+    with pytest.raises(NotFoundError, match=r"withdrawn or has expired.*new one"):
+        publish.take(old, pupil, pupil)
+    assert store.get_circuit(model).variables == ("A",)  # others hold it
+    assert limits.current({}).publication_seconds is None
+    assert PUBLIC.publication_seconds == 365 * 86_400
+
+
 @pytest.mark.parametrize(
     "text", ["{", "[]", '{"kind": "virus", "link": {}}', '{"kind": "lesson", "link": {"a": 1}}']
 )

@@ -55,6 +55,21 @@ def test_states_from_a_file(run: Run, patches: str) -> None:
     assert_one_line(run(*start, "--embeddings", "z.npz"), "not")
 
 
+def test_as_one_run_that_is_listed_and_resumed(run: Run, patches: str) -> None:
+    start = ("train", patches, "--data", "digits", "--method", "distil", *SETTINGS)
+    found = run(*start, "--run", "runs/d", "--title", "Mine", "-o", "m.pc.safetensors", "--json")
+    assert found.status == 0 and found.json["state"] == "finished"
+    (listed,) = run("runs", "--json").json["runs"]
+    assert listed["settings"]["method"] == "distil" and listed["settings"]["title"] == "Mine"
+    scores = run("eval", "m.pc.safetensors", "--data", "digits:valid", "--json").json
+    assert scores["log_likelihood"] == pytest.approx(found.json["best_log_likelihood"], rel=1e-4)
+    assert run("train", "--resume", "--run", "runs/d").status == 0
+    assert_one_line(run("train", "--resume", "--run", "runs/d", "--set", "patience=3"), "keeps it")
+    assert_one_line(run(*start, "--set", "epochs=3"), "unknown option 'epochs'")
+    assert_one_line(run(*start, "--label", "3", "--run", "x"), "--label")
+    assert "distil" in {m["name"] for m in run("train", "--list", "--json").json["methods"]}
+
+
 def test_bad_usage(run: Run, patches: str) -> None:
     start = ("distil", patches, "--data", "digits", "-o", "m.pc.safetensors")
     assert_one_line(run(*start, "--embeddings", "dreams"), "no embeddings 'dreams'")

@@ -221,7 +221,7 @@ class Chart {
 
   savePng() {
     this.plot.draw({ ...this.state(), cursor: null, drag: null, background: this.theme.background, ratio: 3 });
-    this.plot.canvas.toBlob((blob) => saveBlob(blob, fileName(this.data.label, "png")), "image/png");
+    withLegend(this.plot.canvas, this.visible(), this.theme, 3).toBlob((blob) => saveBlob(blob, fileName(this.data.label, "png")), "image/png");
     this.redraw();
   }
 

@@ -292,3 +292,42 @@ class Plot {
     context.strokeRect(...box);
   }
 }
+
+// A copy of the drawing with the names of its curves below: on the page they are no part of it.
+function withLegend(drawing, series, theme, ratio) {
+  const sheet = document.createElement("canvas");
+  const context = sheet.getContext("2d");
+  const [row, dash, gap] = [22, 26, 22];
+  context.font = `400 13px ${theme.font}`;
+  const sizes = series.map(({ name }) => dash + 8 + context.measureText(name).width + gap);
+  const room = drawing.width / ratio - 16;
+  let [at, line] = [0, 0];
+  const places = sizes.map((size) => {
+    if (at && at + size > room) [at, line] = [0, line + 1];
+    const place = { x: 8 + at, y: drawing.height / ratio + row * (line + 0.5) };
+    at += size;
+    return place;
+  });
+  sheet.width = drawing.width;
+  sheet.height = drawing.height + Math.round(ratio * row * (series.length ? line + 1 : 0));
+  context.fillStyle = theme.background;
+  context.fillRect(0, 0, sheet.width, sheet.height);
+  context.drawImage(drawing, 0, 0);
+  context.scale(ratio, ratio);
+  context.font = `400 13px ${theme.font}`;
+  context.textBaseline = "middle";
+  series.forEach(({ name, colour, style }, i) => {
+    const { x, y } = places[i];
+    context.strokeStyle = colour;
+    context.lineWidth = style === "faint" ? 1.2 : 2.2;
+    context.setLineDash(DASHES[style] || []);
+    context.beginPath();
+    context.moveTo(x, y);
+    context.lineTo(x + dash, y);
+    context.stroke();
+    context.setLineDash([]);
+    context.fillStyle = theme.text;
+    context.fillText(name, x + dash + 8, y);
+  });
+  return sheet;
+}
