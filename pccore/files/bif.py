@@ -162,7 +162,8 @@ class _Network:
                     )
                 states[state] = len(states)
             tokens.step()
-            tokens.take(";")
+            if tokens.at(";"):
+                tokens.step()
         tokens.step()
         if not states:
             raise FileError(f"variable {checks.shown(name)} has no states", where=where)
@@ -180,12 +181,12 @@ class _Network:
         where = f"line {tokens.line}"
         tokens.take("(")
         own, parents = self._known(tokens), list[int]()
-        if tokens.at("|"):
+        if tokens.at("|"):  # older files leave it out
             tokens.step()
-            while not tokens.at(")"):
-                parents.append(self._known(tokens))
-                if tokens.at(","):
-                    tokens.step()
+        while not tokens.at(")"):
+            parents.append(self._known(tokens))
+            if tokens.at(","):
+                tokens.step()
         tokens.take(")")
         if len({own, *parents}) != 1 + len(parents) or len(parents) > 29:
             raise FileError("a variable is mentioned twice, or has too many parents", where=where)
@@ -255,7 +256,7 @@ def load(source: Source) -> Circuit:
             hint=source.limits.way_out("max_json_bytes"),
         )
     try:
-        text = source.stream.read(source.size).decode()
+        text = source.stream.read(source.size).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise FileError(f"the text is not UTF-8 at byte {error.start}") from None
     network = _Network(source.limits)

@@ -9,12 +9,14 @@ import stat
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
+from io import BufferedIOBase
 from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO, NoReturn, TypeVar
 
 from pccore.discovery import instances_in
 from pccore.errors import FileError, GraphError, NotFoundError, ParameterError, PCError
+from pccore.files import gzipped
 from pccore.files.atomic import write_atomically
 from pccore.files.base import Companion, Format, Limits, ModelInfo, SampleModel, Source
 from pccore.graph import Circuit
@@ -37,7 +39,8 @@ def load_model(source: str | Path, limits: Limits | None = None) -> Circuit:
     """The circuit in a file of any supported format, or the sample model of that name.
 
     Nothing in the file is executed, and every size is bounded before memory is taken. A file that
-    belongs to it (the vtree of a PSDD) is found in the same folder, under the same name.
+    belongs to it (the vtree of a PSDD) is found in the same folder, under the same name. Files that
+    gzip compressed (.psdd.gz) are read as well.
 
     Raises:
         NotFoundError: there is no such file or sample model.
@@ -69,6 +72,9 @@ def load_bytes(
         _check_size(len(data), bounds)
         for companion in companions:
             _check_size(len(companion.data), bounds)
+        if gzipped.is_gzipped(data):
+            stream = io.BytesIO(data)
+            return _read_gzipped(name, stream, bounds, beside, lambda format_: format_.load)
         source = Source(io.BytesIO(data), len(data), bounds, beside)
         return _reader(name, data[:_SNIFFED], lambda format_: format_.load)(source)
 
@@ -221,12 +227,28 @@ def _read(
                 _check_size(status.st_size, limits)
                 start = stream.read(_SNIFFED)
                 stream.seek(0)
-                source = Source(
-                    stream, status.st_size, limits, functools.partial(_beside, path, limits)
-                )
+                beside = functools.partial(_beside, path, limits)
+                if gzipped.is_gzipped(start):
+                    return _read_gzipped(path.name, stream, limits, beside, reader)
+                source = Source(stream, status.st_size, limits, beside)
                 return _reader(path.name, start, reader)(source)
         except OSError as error:
             raise FileError(f"cannot be read: {error.strerror or error}") from None
+
+
+def _read_gzipped(
+    name: str,
+    stream: BufferedIOBase,
+    limits: Limits,
+    beside: Callable[[Sequence[str]], Companion | None],
+    reader: Callable[[Format], Callable[[Source], T] | None],
+) -> T:
+    content = gzipped.unpacked(stream, limits)
+    view = content.getbuffer()
+    size, start = len(view), bytes(view[:_SNIFFED])
+    view.release()
+    _check_size(size, limits)
+    return _reader(gzipped.plain_name(name), start, reader)(Source(content, size, limits, beside))
 
 
 def _beside(path: Path, limits: Limits, suffixes: Sequence[str]) -> Companion | None:

@@ -1,8 +1,11 @@
 """DIMACS formulas (.cnf): what a compiled formula does not say itself.
 
 That is its number of variables and, for weighted counting, the weights of its literals, as
-`c p weight LITERAL WEIGHT 0` of the model counting competitions (unweighted literals weigh 1, but a
-variable has both weights or none) or `w VARIABLE P` of Cachet (P and 1 - P; -1 for 1 and 1).
+
+- `c p weight LITERAL WEIGHT 0` of the model counting competitions (unweighted literals weigh 1, but
+  a variable has both weights or none);
+- `w VARIABLE P` of Cachet (P and 1 - P; -1 for 1 and 1), or `w LITERAL WEIGHT` for both literals;
+- `c weights W1 W-1 W2 W-2 ...` of miniC2D and PySDD: of every variable, the positive literal first.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ class Formula:
 
     variables: int = 0
     log_weights: dict[int, float] = field(default_factory=dict[int, float])
+    lone: dict[int, float] = field(default_factory=dict[int, float])  # lines w, as they stand
 
 
 def formula_beside(source: Source) -> Formula | None:
@@ -41,6 +45,7 @@ def formula_beside(source: Source) -> Formula | None:
         for line, words in words_of(source_of(companion, source.limits), comment=None):
             with at_line(line):
                 _read(found, words, source.limits.max_variables)
+        _complete(found)
         _check(found)
     except FileError as error:
         where = f"{companion.name}, {error.where}" if error.where else companion.name
@@ -54,6 +59,12 @@ def _read(found: Formula, words: list[bytes], largest: int) -> None:
             raise FileError("a formula has one line: p cnf variables clauses")
         found.variables = integer(words[2], "the number of variables", 1, largest)
         return
+    if words[:2] == [b"c", b"weights"]:
+        values = _numbers(words[2:])  # empty where this is a comment about weights
+        for place, value in enumerate(values):
+            literal = place // 2 + 1
+            found.log_weights[literal if place % 2 == 0 else -literal] = log_weight(value)
+        return
     weight = words[:3] == [b"c", b"p", b"weight"]
     count = 5 if weight else 3
     if len(words) == count + 1 and words[-1] == b"0":
@@ -64,10 +75,30 @@ def _read(found: Formula, words: list[bytes], largest: int) -> None:
         found.log_weights[literal] = log_weight(float(words[4]))
     elif words[0] == b"w":
         count_is(words, count, "a weight")
-        variable, p = integer(words[1], "the variable", 1, largest), float(words[2])
-        both = (1.0, 1.0) if p == -1 else (p, 1 - p)
-        for literal, weight in zip((variable, -variable), both, strict=True):
-            found.log_weights[literal] = log_weight(weight)
+        literal, value = integer(words[1], "the literal", -largest, largest), float(words[2])
+        if value == -1 and literal > 0:
+            found.log_weights |= {literal: 0.0, -literal: 0.0}
+            return
+        log_weight(value)  # refused here, where the line is known
+        found.lone[literal] = value
+
+
+def _numbers(words: list[bytes]) -> list[float]:
+    try:
+        return [float(word) for word in words]
+    except ValueError:
+        return []
+
+
+def _complete(found: Formula) -> None:
+    """Weigh the literals that have lines w, and the other literals of their variables."""
+    for literal, value in found.lone.items():
+        other = found.lone.get(-literal, 1 - value)
+        if other < 0:
+            raise FileError(
+                f"the weight {value:g} of {literal} is no probability, and {-literal} has none"
+            )
+        found.log_weights |= {literal: log_weight(value), -literal: log_weight(other)}
 
 
 def _check(found: Formula) -> None:

@@ -36,7 +36,7 @@ CASES = [
     ("m.sdd", "sdd 1\nL 0 0 1\nD 1 0 1 0 7\n", "line 3: there is no earlier node 7"),
     ("m.ac", "(2)\nv 0 2\nEOF\n", "line 2: the state must be an integer from 0 to 1"),
     ("m.ac", "(2)\nv 0 1\n", "there is no line EOF at the end"),
-    ("m.ac", "(2)\nv 0 1\nEOF\nv 0 0\n", "line 4: there is a line after EOF"),
+    ("m.ac", "(2)\nv 0 1\nn nan\nEOF\n", "line 3: the log-weight nan is not at most 700"),
     ("m.ac", "(2)\nv 0 1\n+ 5\nEOF\n", "line 3: there is no earlier node 5"),
     ("m.ac", "2 2\n", "line 1: the first line holds the numbers of states"),
     ("m.spn", "(2)\nv 0 1\n+ 0 0.5 0\nEOF\n", "line 3: a sum needs a log-weight behind each"),
