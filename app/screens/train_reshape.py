@@ -68,6 +68,7 @@ def show(view: JobView) -> None:
                     args=(view, config, found, int(epochs)),
                     help="With the options of this run, which stays as it is",
                 )  # fmt: skip
+                controls.csv_button(found.table(), "before and after.csv")
                 best = str(directory.path / BEST)
                 controls.show_code(*_code(best, config, wanted, int(epochs)), width="content")
 

@@ -20,7 +20,7 @@ def endings() -> list[str]:
 def model_name(names: list[str]) -> str:
     """The file among them that is not there to accompany another."""
     companions = tuple(s for format_ in readable() for s in format_.companions)
-    others = [name for name in names if not name.lower().endswith(companions)]
+    others = [n for n in names if not gzipped.plain_name(n.lower()).endswith(companions)]
     return (others or names)[0]
 
 

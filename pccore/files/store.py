@@ -63,11 +63,14 @@ def load_bytes(
     the vtree of a PSDD. Raises FileError as `load_model`.
     """
 
-    def beside(suffixes: Sequence[str]) -> Companion | None:
-        fitting = (c for c in companions if c.name.lower().endswith(tuple(suffixes)))
-        return next(fitting, None)
-
     bounds = limits or current_limits()
+
+    def beside(suffixes: Sequence[str]) -> Companion | None:
+        named = ((gzipped.plain_name(c.name), c.data) for c in companions)
+        fitting = (c for c in named if c[0].lower().endswith(tuple(suffixes)))
+        found = next(fitting, None)
+        return None if found is None else _companion(*found, bounds)
+
     with _blaming(_short(name) or "the upload"):
         _check_size(len(data), bounds)
         for companion in companions:
@@ -85,11 +88,12 @@ def load_together(files: Sequence[Companion], limits: Limits | None = None) -> C
     Raises FileError where there is no model among them or more than one, and as `load_model`.
     """
     suffixes = {s for format_ in FORMATS().values() for s in format_.companions}
-    models = [f for f in files if not f.name.lower().endswith(tuple(suffixes))]
+    names = [gzipped.plain_name(f.name.lower()) for f in files]
+    models = [f for f, n in zip(files, names, strict=True) if not n.endswith(tuple(suffixes))]
     if len(models) != 1:
-        names = ", ".join(_short(f.name) for f in models[:3])
+        listed = ", ".join(_short(f.name) for f in models[:3])
         raise FileError(
-            f"these are {len(models)} models: {names}" if models else "there is no model",
+            f"these are {len(models)} models: {listed}" if models else "there is no model",
             hint=f"one model at a time, with its {', '.join(sorted(suffixes))} if it has one",
         )
     others = [f for f in files if f is not models[0]]
@@ -256,12 +260,19 @@ def _beside(path: Path, limits: Limits, suffixes: Sequence[str]) -> Companion | 
     stem = path.name
     while "." in stem.strip("."):
         stem = stem.rpartition(".")[0]
-        for suffix in suffixes:
+        for suffix in (*suffixes, *(suffix + gzipped.SUFFIX for suffix in suffixes)):
             other = path.with_name(stem + suffix)
             if other.is_file():
                 _check_size(other.stat().st_size, limits)
-                return Companion(_short(other.name), other.read_bytes())
+                return _companion(other.name, other.read_bytes(), limits)
     return None
+
+
+def _companion(name: str, data: bytes, limits: Limits) -> Companion:
+    """A companion, unpacked where it is compressed. Raises FileError."""
+    if gzipped.is_gzipped(data):
+        data = gzipped.unpacked(io.BytesIO(data), limits).getvalue()
+    return Companion(_short(name), data)
 
 
 def _reader(
