@@ -89,7 +89,11 @@ class _Reader:
             self.nodes.log_weights[edge] = value if logarithms else log_weight(value)
 
 
-def _load(source: Source, weighted: bool) -> Circuit:
+def read_nodes(source: Source, weighted: bool = False) -> tuple[Nodes, int, list[int]]:
+    """(nodes without constants, the root, states of each variable) of a file.
+
+    weighted: sums have log-weights where both readings are possible. Raises FileError.
+    """
     lines = words_of(source, comment=None)
     number, words = next(lines, (1, []))
     head = b" ".join(words).decode("ascii", "replace")
@@ -108,7 +112,11 @@ def _load(source: Source, weighted: bool) -> Circuit:
     reader.weigh()
     # A network polynomial is 1 per indicator where a value is missing: smoothing would change it.
     folder = Folder(source.limits, idempotent=False, categories=None)
-    nodes, root = folder.fold(reader.nodes, reader.numbers[-1])
+    return *folder.fold(reader.nodes, reader.numbers[-1]), cards
+
+
+def _load(source: Source, weighted: bool) -> Circuit:
+    nodes, root, cards = read_nodes(source, weighted)
     return assemble(nodes, root, [f"X{v}" for v in range(len(cards))], {})
 
 

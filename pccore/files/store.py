@@ -26,6 +26,8 @@ from pccore.resources import sample_models_folder
 T = TypeVar("T")
 
 _SNIFFED = 4096
+#: What a network of Libra is in its folder; the other files there are its leaves.
+_LIBRA = "spac.m"
 
 
 @functools.cache
@@ -89,7 +91,14 @@ def load_together(files: Sequence[Companion], limits: Limits | None = None) -> C
     """
     suffixes = {s for format_ in FORMATS().values() for s in format_.companions}
     names = [gzipped.plain_name(f.name.lower()) for f in files]
-    models = [f for f, n in zip(files, names, strict=True) if not n.endswith(tuple(suffixes))]
+    formats = [_by_suffix(name) for name in names]
+    # An arithmetic circuit is a model, unless the model is made of several.
+    taken = {s for one in formats if one is not None for s in one.companions}
+    models = [
+        file
+        for file, name, one in zip(files, names, formats, strict=True)
+        if not name.endswith(tuple(taken if one is not None else suffixes | taken))
+    ]
     if len(models) != 1:
         listed = ", ".join(_short(f.name) for f in models[:3])
         raise FileError(
@@ -203,6 +212,8 @@ def _resolve(source: str | Path) -> Path:
     try:
         if path.is_file():
             return path
+        if (path / _LIBRA).is_file():
+            return path / _LIBRA
         exists = path.exists()
     except (OSError, ValueError):  # a name too long, or with a null byte
         exists = False

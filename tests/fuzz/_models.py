@@ -48,11 +48,8 @@ def models() -> list[Target]:
         if format_.load is None:
             continue
         name = "m" + format_.suffixes[0]
-        seeds = [
-            CUT.join([s.text.encode(), *(c.data for c in s.companions)])
-            for s in samples
-            if s.name.endswith(format_.suffixes)
-        ]
+        own = [s for s in samples if s.name.endswith(format_.suffixes)]
+        seeds = [CUT.join([s.text.encode(), *(c.data for c in s.companions)]) for s in own]
         if format_.name == "spnc":
             seeds += [message_sample(query=query) for query in (False, True)]
         if format_.name == "einet":
@@ -62,7 +59,8 @@ def models() -> list[Target]:
                 seeds.append(save_bytes(make(), name))
             except PCError:
                 continue
-        beside = ["m" + suffix for suffix in format_.companions[:2]]
+        beside = max(([c.name for c in s.companions] for s in own), key=len, default=[])
+        beside = beside or ["m" + suffix for suffix in format_.companions[:2]]
         label = "file-" + format_.name.replace(".", "-")
         found.append(Target(label, _model(name, beside), tuple(seeds), WORDS))
     found.append(Target("einet-text", _einet, tuple(_text(a) for a in _EINETS.values()), WORDS))

@@ -70,6 +70,20 @@ def test_the_content_tells_the_format(sample: Sample):
     assert torch.equal(values(circuit, rows), values(sample.load(), rows))
 
 
+def test_a_network_of_libra_is_a_folder(tmp_path):
+    sample = SAMPLES["libra-spn"]
+    (tmp_path / "net.spn").mkdir()
+    (tmp_path / "net.spn" / "spac.m").write_text(sample.text)
+    for leaf in sample.companions:
+        (tmp_path / "net.spn" / leaf.name).write_bytes(leaf.data)
+    rows = joint_states(sample.states)
+    circuit = load_model(tmp_path / "net.spn")
+    assert torch.equal(values(circuit, rows), values(sample.load(), rows))
+    (tmp_path / "net.spn" / "spac-3.ac").unlink()
+    with pytest.raises(FileError, match=r"there is no spac-3\.ac for the leaf 3"):
+        load_model(tmp_path / "net.spn")
+
+
 def test_units_and_edges_of_a_psdd_are_those_of_the_file():
     circuit = SAMPLES["psdd"].load()
     # 6 terminals, 3 decisions, 5 elements; an element has two children and one parent
