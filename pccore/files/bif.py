@@ -255,10 +255,11 @@ def load(source: Source) -> Circuit:
             f"{source.size} bytes are too many for a network",
             hint=source.limits.way_out("max_json_bytes"),
         )
+    data = source.stream.read(source.size)
     try:
-        text = source.stream.read(source.size).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise FileError(f"the text is not UTF-8 at byte {error.start}") from None
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:  # the programs of the time wrote what they were given
+        text = data.decode("latin-1")
     network = _Network(source.limits)
     network.read(_Tokens(text))
     names = list(network.numbers)

@@ -216,7 +216,7 @@ def densities(arrays: Mapping[str, Array], row: Sequence[float]) -> Array:
 
 def networks() -> dict[str, dict[str, Array]]:
     """One of each structure and family."""
-    rat, pd = trees(5, 3, np.random.default_rng(4)), rectangles(2, 3)
+    rat, pd = trees(8, 3, np.random.default_rng(4)), rectangles(2, 3)
     return {
         "rat-normal": einet(rat, "normal"),
         "rat-classes": einet(rat, "categorical", number=3, dimensions=2, classes=3),

@@ -6,6 +6,7 @@ The script is also run against EinsumNetworks itself where a person has it: PYTH
 from __future__ import annotations
 
 import importlib
+import io
 import json
 import math
 from pathlib import Path
@@ -128,9 +129,22 @@ def test_other_archives_and_large_ones_are_refused() -> None:
     with pytest.raises(FileError, match=r"no array `einet`.*export_einet"):
         load_bytes(packed({"einet_layers.0.ef_array.params": np.zeros(3)}), NAME)
     data = packed(NETWORKS["pd-colours"])
-    for limits, what in ((Limits(max_bytes=2**15), "bytes"), (Limits(max_units=20), "units")):
-        with pytest.raises(FileError, match=what):
-            load_bytes(data, NAME, limits)
+    with pytest.raises(FileError, match="more than 20 units"):
+        load_bytes(data, NAME, Limits(max_units=20))
+    stream = io.BytesIO()
+    np.savez_compressed(stream, einet=np.array("{}"), leaves=np.zeros(2**16))
+    assert len(stream.getvalue()) < 2**12
+    with pytest.raises(FileError, match=r"the arrays have .* more than the 4096 allowed"):
+        load_bytes(stream.getvalue(), NAME, Limits(max_bytes=2**12))
+
+
+def test_leaves_that_share_their_numbers_do_not_grow_without_bound() -> None:
+    arrays = dict(NETWORKS["rat-normal"])
+    text = json.loads(str(arrays["einet"]))
+    arrays["einet"] = np.array(json.dumps({**text, "leaves": text["leaves"] * 50}))
+    arrays["leaves"] = np.repeat(arrays["leaves"], 40, axis=1)
+    with pytest.raises(FileError, match="more than 524288 bytes are not supported"):
+        load_bytes(packed(arrays), NAME, Limits(max_bytes=2**19))
 
 
 # -- the script ----------------------------------------------------------------------------------
