@@ -224,7 +224,7 @@ def test_numbers_as_texts():
 
 
 def test_an_input_as_evidence_says_states_by_their_names():
-    circuit = load_model("figure1_naive_bayes")
+    circuit = figure3_parity(4)
     named = circuit.with_meta({"states": {"X1": ["no", "1, 2"], "X2": ["1", "0"]}})
     state = {name: 1.0 for name in circuit.variables}
     some = {**state, "X3": math.nan, "X4": 0.5}

@@ -4,8 +4,9 @@ That is its number of variables and, for weighted counting, the weights of its l
 
 - `c p weight LITERAL WEIGHT 0` of the model counting competitions (unweighted literals weigh 1, but
   a variable has both weights or none);
-- `w VARIABLE P` of Cachet (P and 1 - P; -1 for 1 and 1), or `w LITERAL WEIGHT` for both literals;
-- `c weights W1 W-1 W2 W-2 ...` of miniC2D and PySDD: of every variable, the positive literal first.
+- `w VARIABLE P` of Cachet (P and 1 - P; -1 for 1 and 1), or `w LITERAL WEIGHT` for both literals.
+
+Other comments are none of these, also not the `c weights` of miniC2D: models are counted.
 """
 
 from __future__ import annotations
@@ -59,12 +60,6 @@ def _read(found: Formula, words: list[bytes], largest: int) -> None:
             raise FileError("a formula has one line: p cnf variables clauses")
         found.variables = integer(words[2], "the number of variables", 1, largest)
         return
-    if words[:2] == [b"c", b"weights"]:
-        values = _numbers(words[2:])  # empty where this is a comment about weights
-        for place, value in enumerate(values):
-            literal = place // 2 + 1
-            found.log_weights[literal if place % 2 == 0 else -literal] = log_weight(value)
-        return
     weight = words[:3] == [b"c", b"p", b"weight"]
     count = 5 if weight else 3
     if len(words) == count + 1 and words[-1] == b"0":
@@ -81,13 +76,6 @@ def _read(found: Formula, words: list[bytes], largest: int) -> None:
             return
         log_weight(value)  # refused here, where the line is known
         found.lone[literal] = value
-
-
-def _numbers(words: list[bytes]) -> list[float]:
-    try:
-        return [float(word) for word in words]
-    except ValueError:
-        return []
 
 
 def _complete(found: Formula) -> None:

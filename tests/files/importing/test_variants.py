@@ -121,7 +121,6 @@ def test_a_zero_is_the_logarithm_of_one_where_nothing_else_stands() -> None:
 @pytest.mark.parametrize(
     "lines",
     [
-        "p cnf 2 1\nc weights 0.25 0.75 3 0.5\n1 2 0\n",
         "p wpcnf 2 1\nvp 1 2 0\nw 1 0.25\nw -1 0.75\nw 2 3\nw -2 0.5\n1 2 0\n",
         "c weights of two variables\np cnf 2 1\nw -1 0.75 0\nw 2 3 0\nw -2 0.5 0\n",
     ],
