@@ -178,10 +178,10 @@ class _Builder:
         self.places: list[list[int]] = []
         self._units = self._numbers = 0
 
-    def add(self, group: Group, values: Array | None = None) -> int:
-        """A group and its parameters. Raises FileError where there are too many."""
+    def count(self, group: Group, numbers: int = 0) -> None:
+        """Raises FileError where with this group there are too many units or parameters."""
         self._units += group.size
-        self._numbers += 0 if values is None else values.size
+        self._numbers += numbers
         for name, count in (
             ("max_groups", len(self.groups) + 1),
             ("max_units", self._units),
@@ -194,8 +194,11 @@ class _Builder:
                     f"more than {most} {name[4:]} are not supported",
                     hint=self.limits.way_out(name),
                 )
+
+    def add(self, group: Group, values: Array | None = None) -> int:
+        """The position of a group that was counted, and its parameters."""
         if values is not None:
-            own = np.array(values, self.dtype, order="C")
+            own = np.require(values, self.dtype, ["C", "W"])
             self.params[group.name] = torch.from_numpy(own)
         self.groups.append(group)
         return len(self.groups) - 1
@@ -211,21 +214,21 @@ class _Builder:
                 f"[{shape[0]}, K, replicas, {shape[1]}]",
                 where="leaves",
             )
-        family = _family(values, head)
-        steps = np.arange(head.dimensions)
+        family, dimensions = _family(values, head), head.dimensions
         self.places.append([])
         for k, (scope, replica) in enumerate(head.leaves):
             if not scope or len(set(scope)) != len(scope):
                 raise FileError("the scope is empty or has a variable twice", where=f"leaf {k}")
             if replica >= values.shape[2]:
                 raise FileError(f"there is no replica {replica}", where=f"leaf {k}")
-            variables = np.array(scope)
-            phi = values[variables, :, replica].astype(np.float64)
-            # [scope, K, D, ...] -> [scope and D, K, ...]
-            own = np.moveaxis(_FAMILIES[head.family](phi, head), 2, 1)
-            columns = (variables[:, None] * head.dimensions + steps).reshape(-1)
-            own = own.reshape(len(columns), values.shape[1], *family.parameter_shape)
-            group = LeafGroup(f"L{k}", own.shape[1], family, tuple(columns.tolist()), f"L{k}")
+            columns = [v * dimensions + d for v in scope for d in range(dimensions)]
+            group = LeafGroup(f"L{k}", values.shape[1], family, tuple(columns), f"L{k}")
+            self.count(group, len(columns) * group.size * math.prod(family.parameter_shape))
+            own = np.empty((len(columns), group.size, *family.parameter_shape), self.dtype)
+            for place, v in enumerate(scope):  # one by one, to hold little of it twice
+                phi = _FAMILIES[head.family](values[v, :, replica].astype(np.float64), head)
+                rows = own[place * dimensions : (place + 1) * dimensions]
+                rows[...] = np.moveaxis(phi, 1, 0).reshape(rows.shape)  # [K, D, ...] to [D, K, ...]
             self.places[0].append(self.add(group, own))
 
     def child(self, value: object, where: str) -> int:
@@ -260,10 +263,13 @@ class _Builder:
                     f"{left} and {right}",
                     where=here,
                 )
-            name = f"{layer}_{p}"
-            product = self.add(ProductGroup(f"P{name}", left * right, inputs, "kronecker"))
+            product = ProductGroup(f"P{layer}_{p}", left * right, inputs, "kronecker")
+            self.count(product)
+            name = f"S{layer}_{p}"
+            group = SumGroup(name, size, (self.add(product),), name)
+            self.count(group, size * left * right)
             own = weights[:, :, :, p].reshape(left * right, size).T
-            places.append(self.add(SumGroup(f"S{name}", size, (product,), f"S{name}"), own))
+            places.append(self.add(group, own))
         self.places.append(places)
 
     def mixing(self, entries: Sequence[object], weights: Array, where: str) -> None:
@@ -298,6 +304,7 @@ class _Builder:
                 )
             name = f"M{layer}_{n}"
             group = SumGroup(name, weights.shape[0], inputs, name, "elementwise")
+            self.count(group, weights.shape[0] * len(children))
             places.append(self.add(group, weights[:, n, : len(children)]))
         self.places.append(places)
 

@@ -82,8 +82,7 @@ def _text(arrays: Mapping[str, Any]) -> bytes:
 def _einet(data: bytes) -> None:
     """A hostile text beside sound arrays; a mutated archive rarely gets so far."""
     text = data.decode("utf-8", "replace").replace("\0", " ")
-    for arrays in _EINETS.values():
-        _model("m.einet.npz")(packed({**arrays, "einet": np.array(text)}))
+    _model("m.einet.npz")(packed({**_EINETS["rat-normal"], "einet": np.array(text)}))
 
 
 def _named(companion: Companion) -> bytes:
