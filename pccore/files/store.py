@@ -362,6 +362,7 @@ def _blaming(where: str) -> Generator[None, None, None]:
         message = error.message if len(error.message) <= 400 else error.message[:397] + "..."
         raise FileError(message, where=_joined(where, inner), hint=error.hint) from None
     except PCError as error:
-        raise FileError(error.message[:400], where=_joined(where, error.where)) from None
+        inner = _joined(where, error.where)
+        raise FileError(error.message[:400], where=inner, hint=error.hint) from None
     except (MemoryError, RecursionError):
         raise FileError("the model is too large for this machine", where=where) from None
