@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import streamlit as st
 
 from pc_workbench import errors, state
+from pccore.csv_text import csv_rows
 from pccore.errors import OptionError
 from pccore.options import OptionInfo, describe, parse_options
 
@@ -137,6 +139,19 @@ def _changed(field: str, info: OptionInfo, key: str) -> None:
         state.update(**{field: tuple(pairs.items())})
     except ValueError:
         st.toast(f"{info.name} cannot be that.")
+
+
+def csv_button(rows: Sequence[Mapping[str, object]], file_name: str, *, label: str = "CSV") -> None:
+    """A small button that downloads a table; Streamlit's own in tables is switched off, since it
+    writes cells as they are, formulas included."""
+    st.download_button(
+        label,
+        functools.partial(csv_rows, rows),
+        file_name,
+        "text/csv",
+        on_click="ignore",
+        type="tertiary",
+    )
 
 
 def show_code(

@@ -41,7 +41,7 @@ def put(dataset: Dataset, name: str) -> str:
     Raises DataError where it is too large or cannot be copied, FileError where the disk refuses,
     QuotaError.
     """
-    content = datasets.dataset_bytes(replace(dataset, name=_slug(name)))
+    content = datasets.dataset_bytes(replace(dataset, name=slug(name)))
     limits = current_limits()
     if len(content) > limits.max_kept_bytes:
         raise DataError(
@@ -49,7 +49,7 @@ def put(dataset: Dataset, name: str) -> str:
             where=dataset.name,
             hint=limits.way_out("max_kept_bytes"),
         )
-    one = f"{_slug(name)}-{hashlib.sha256(content).hexdigest()[:12]}"
+    one = f"{slug(name)}-{hashlib.sha256(content).hexdigest()[:12]}"
     target = path(one)
     if session.workspace() and one not in _mine():
         workspaces.add_dataset(session.room(len(content)), one)
@@ -107,6 +107,6 @@ def _info(file: str) -> DatasetInfo:
     return datasets.info_of(Path(file))
 
 
-def _slug(name: str) -> str:
+def slug(name: str) -> str:
     """Letters and digits of a name."""
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:40].strip("_") or "data"

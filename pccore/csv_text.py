@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 #: What a cell begins with that spreadsheets compute.
 _COMPUTED = re.compile(r"\s*[=+\-@\t\r]")
@@ -25,6 +25,12 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     writer.writerow([_cell(name) for name in header])
     writer.writerows([_cell(value) for value in row] for row in rows)
     return stream.getvalue()
+
+
+def csv_rows(rows: Sequence[Mapping[str, object]]) -> str:
+    """The lines of a table of named cells; what a row lacks is empty. "" for no rows."""
+    header = list(dict.fromkeys(name for row in rows for name in row))
+    return csv_text(header, ([row.get(name) for name in header] for row in rows)) if rows else ""
 
 
 def csv_line(words: Sequence[str]) -> str:

@@ -93,7 +93,10 @@ def state_text(circuit: Circuit, variable: str, value: float) -> str:
         plain = name == name.strip() and not set(name) & set('",=\\') and name != "?"
         escaped = name.replace("\\", "\\\\").replace('"', '\\"')
         return name if plain else f'"{escaped}"'
-    return str(int(value)) if value == int(value) else repr(value)
+    text = str(int(value)) if value == int(value) else repr(value)
+    while text in names:  # the name of another state: 3.0 is the number
+        text += "0" if "." in text else ".0"
+    return text
 
 
 def parse_evidence(text: str, circuit: Circuit) -> dict[str, float]:

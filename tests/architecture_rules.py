@@ -24,6 +24,7 @@ LAYERS: tuple[frozenset[str], ...] = (
             "archives",
             "limits",
             "csv_text",
+            "npy",
         }
     ),
     frozenset({"leaves", "params", "generated", "options", "presets"}),

@@ -42,6 +42,12 @@ def test_a_name_counts_before_a_number() -> None:
     assert write_evidence(model, {"colour": 0.0}) == "colour=5"
 
 
+def test_a_number_that_is_the_name_of_another_state() -> None:
+    model = named(["2", "2.0"])  # state 2 has no name
+    assert write_evidence(model, {"colour": 2.0}) == "colour=2.00"
+    assert parse_evidence("colour=2.00", model) == {"colour": 2}
+
+
 @pytest.mark.parametrize("text", ["colour=purple", "colour=Red", "size=red", 'x="red"'])
 def test_an_unknown_name_is_refused_with_the_known_ones(text: str) -> None:
     with pytest.raises(EvidenceError) as caught:
@@ -74,7 +80,10 @@ def test_fewer_names_than_states() -> None:
 
 
 words = st.lists(
-    st.text('ab ,="\\?é0', min_size=1, max_size=5), min_size=3, max_size=3, unique=True
+    st.text('ab ,="\\?é0', min_size=1, max_size=5) | st.sampled_from(("0", "1", "2", "2.0")),
+    min_size=1,
+    max_size=3,
+    unique=True,
 )
 
 

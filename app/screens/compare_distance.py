@@ -104,8 +104,8 @@ def _extreme(title: str, extreme: Extreme, circuit: Circuit) -> None:
         if picture is not None:
             st.image(picture, width=128)
         else:
-            st.markdown(errors.plain(compare_texts.state_text(extreme.state)))
-        text = compare_texts.evidence_text(extreme.state)
+            st.markdown(errors.plain(compare_texts.state_text(circuit, extreme.state)))
+        text = compare_texts.evidence_text(circuit, extreme.state)
         if text and state.get().evidence != text:
             st.button(
                 "Take it as evidence",

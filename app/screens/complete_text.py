@@ -142,7 +142,7 @@ def _typed(text: Text) -> None:
 
 
 def _put(circuit: Circuit, row: np.ndarray) -> None:
-    state.update(evidence=sentences.evidence(row, circuit.variables))
+    state.update(evidence=sentences.evidence(row, circuit))
 
 
 def _next(circuit: Circuit, dataset: Dataset, words: Vocabulary) -> None:

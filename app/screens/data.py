@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any, get_args
 
 import pandas as pd
@@ -19,13 +21,14 @@ from pccore.datasets import (
     Dataset,
     Split,
     VariableSummary,
+    dataset_bytes,
     describe,
     parse_shares,
     resplit,
     retype,
     suggested_types,
 )
-from pccore.errors import DataError, PCError
+from pccore.errors import DataError, EvidenceError, PCError
 
 _FIND, _EDITOR, _BASE = "pcw_data_find", "pcw_data_editor", "pcw_data_base"
 _SPLIT, _SHARES, _SEED, _NAME = (f"pcw_data_{word}" for word in ("split", "shares", "seed", "name"))
@@ -148,6 +151,7 @@ def _variables(dataset: Dataset) -> Changes:
         disabled=True if fixed else [c for c in base.columns if c not in ("Type", _STATES)],
         column_config=_columns(fixed),
     )
+    controls.csv_button(tables.summary_rows(summaries), "variables.csv")
     if fixed:
         return Changes()
     hints = [f"{errors.plain(n)}: {t}" for n, t in suggested.items() if n in names]
@@ -237,6 +241,15 @@ def _rows(dataset: Dataset) -> None:
         caption += f"{', ' if caption else ''}{more:,} more columns"
     if caption:
         st.caption(f"{caption}.")
+    if total * dataset.num_variables <= tables.MOST_CELLS:
+        st.download_button(
+            f"All {sizes.plural(total, 'row')} (CSV)",
+            functools.partial(tables.split_csv, dataset, split),
+            f"{datastore.title(state.get().dataset)}.{split}.csv",
+            "text/csv",
+            on_click="ignore",
+            type="tertiary",
+        )
     picked = list(event.selection.rows)
     if picked:
         _ask(dataset, split, picked[0])
@@ -253,6 +266,8 @@ def _ask(dataset: Dataset, split: Split, row: int) -> None:
             text = tables.row_evidence(dataset, split, row, circuit)
             state.update(evidence=text, soft=(), hidden=())
             navigate.go("query")
+        except EvidenceError as error:
+            st.warning(errors.sentence(error))
         except ValueError:
             st.warning("This row is more evidence than a link can hold.")
 
@@ -282,15 +297,20 @@ def _split_kind() -> str:
     return st.session_state.get(_SPLIT) or _KEEP
 
 
-def _made(dataset: Dataset, wanted: Changes) -> Dataset:
-    """The dataset as it would be kept. Raises DataError."""
-    made = dataset if wanted.empty else retype(dataset, wanted.types, wanted.orders)
+def _making(dataset: Dataset, wanted: Changes) -> Callable[[], Dataset]:
+    """What makes the dataset as it would be kept, and may raise DataError. Raises DataError for
+    shares that are none; what the widgets say is read at once."""
     kind = _split_kind()
-    if kind == _KEEP:
-        return made
-    shares = parse_shares(st.session_state.get(_SHARES, ""))
+    shares = None if kind == _KEEP else parse_shares(st.session_state.get(_SHARES, ""))
     seed = int(st.session_state.get(_SEED, 0))
-    return resplit(made, shares, seed, in_order=kind == _IN_ORDER)
+
+    def made() -> Dataset:
+        found = dataset if wanted.empty else retype(dataset, wanted.types, wanted.orders)
+        if shares is None:
+            return found
+        return resplit(found, shares, seed, in_order=kind == _IN_ORDER)
+
+    return made
 
 
 def _code(wanted: Changes) -> tuple[str, str]:
@@ -318,11 +338,31 @@ def _save(dataset: Dataset, wanted: Changes) -> None:
         st.session_state.setdefault(_NAME, "")
         st.text_input("Name", key=_NAME, placeholder=datastore.title(state.get().dataset))
         st.button("Save as a new dataset", on_click=_keep, args=(dataset, wanted), type="primary")
+        if not dataset.streams:
+            _download(dataset, wanted)
+
+
+def _download(dataset: Dataset, wanted: Changes) -> None:
+    """The dataset as it would be kept, as a file."""
+    try:
+        make = _making(dataset, wanted)
+    except PCError as error:
+        st.caption(f":red[{errors.sentence(error)}]")
+        return
+    name = st.session_state.get(_NAME, "").strip() or datastore.title(state.get().dataset)
+    st.download_button(
+        "Download it (.npz)",
+        lambda: dataset_bytes(make()),
+        f"{datastore.slug(name)}.npz",
+        "application/octet-stream",
+        on_click="ignore",
+        help="Splits, types, words and labels; every command and this page read it back",
+    )
 
 
 def _keep(dataset: Dataset, wanted: Changes) -> None:
     try:
-        made = _made(dataset, wanted)
+        made = _making(dataset, wanted)()
         name = st.session_state.get(_NAME, "").strip() or datastore.title(state.get().dataset)
         one = datastore.put(made, name)
     except (DataError, PCError) as error:

@@ -8,7 +8,7 @@ import math
 import plotly.graph_objects as go
 import streamlit as st
 
-from pc_workbench import errors, state, store
+from pc_workbench import controls, errors, state, store
 from pc_workbench.views import labels, unit_details
 from pc_workbench.views.leaf_figure import leaf_figure
 from pc_workbench.views.meaning_figure import meaning_figure
@@ -106,6 +106,7 @@ def _marginals(known: Meaning) -> None:
         + (f" ({len(rows)} of {len(known.scope)} variables)" if more > 0 else "")
     )
     st.dataframe(rows, hide_index=True, height=min(214, 38 + 35 * len(rows)))
+    controls.csv_button(rows, "marginals.csv")
 
 
 def _share(share: float) -> None:

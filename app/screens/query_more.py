@@ -8,7 +8,7 @@ import math
 import numpy as np
 import streamlit as st
 
-from pc_workbench import errors, state
+from pc_workbench import controls, errors, state
 from pc_workbench.screens import query_symbols
 from pc_workbench.screens.query_session import Subject
 from pc_workbench.screens.query_symbols import HIDDEN, POLYNOMIAL, TAB, take
@@ -147,20 +147,18 @@ def _enumeration(subject: Subject) -> None:
             "This circuit does not license every answer: in the first column is what its passes "
             "would say all the same."
         )
-    st.dataframe(
-        [
-            {
-                "": "≠" if one.differs else "=",
-                "Answer": one.what,
-                "One pass": _shown(one.fast),
-                "Enumerated": _shown(one.true),
-                "Difference": "" if one.fast is None else _signed(one.fast - one.true),
-            }
-            for one in lines
-        ],
-        hide_index=True,
-        height=min(300, 38 + 35 * len(lines)),
-    )
+    rows = [
+        {
+            "": "≠" if one.differs else "=",
+            "Answer": one.what,
+            "One pass": _shown(one.fast),
+            "Enumerated": _shown(one.true),
+            "Difference": "" if one.fast is None else _signed(one.fast - one.true),
+        }
+        for one in lines
+    ]
+    st.dataframe(rows, hide_index=True, height=min(300, 38 + 35 * len(lines)))
+    controls.csv_button(rows, "enumeration.csv")
 
 
 def _shown(value: float | None) -> str:

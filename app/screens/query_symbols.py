@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from pc_workbench import errors, state, store
+from pc_workbench import controls, errors, state, store
 from pc_workbench.screens.query_session import Subject
 from pc_workbench.views import query_evidence
 from pc_workbench.views.query_evidence import Latent
@@ -115,6 +115,7 @@ def polynomial(subject: Subject) -> None:
         selection_mode="single-row",
         key=_table(subject),
     )
+    controls.csv_button(rows, "monomials.csv")
     if len(found.monomials) > MOST:
         st.caption(f"{len(found.monomials) - MOST:,} more are not listed.")
     if not found.multilinear:

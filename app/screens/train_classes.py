@@ -157,6 +157,7 @@ def _result(found: list[tuple[RunConfig, JobView]]) -> None:
                            on_click="ignore")  # fmt: skip
         st.download_button("Save the points (CSV)", table, "precision-recall.csv", "text/csv",
                            on_click="ignore")  # fmt: skip
+        controls.csv_button(class_figure.table(report, names), "classes.csv", label="Table (CSV)")
 
 
 def _stamp(run: str) -> float:

@@ -179,6 +179,7 @@ def _side_by_side(summaries: Sequence[RunSummary], names: Mapping[str, str]) -> 
             for name in RESULTS
         ]  # fmt: skip
         st.dataframe(rows, hide_index=True, height=min(420, 40 + 35 * len(rows)))
+        controls.csv_button(rows, "settings.csv")
         st.caption(
             "Choose runs in “Compare with” above to set them side by side; without a choice "
             f"these are the newest {_MOST_COLUMNS} of the table."

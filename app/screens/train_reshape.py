@@ -68,6 +68,7 @@ def show(view: JobView) -> None:
                     args=(view, config, found, int(epochs)),
                     help="With the options of this run, which stays as it is",
                 )  # fmt: skip
+                controls.csv_button(found.table(), "before and after.csv")
                 # Of a public server's paths nothing: the command is for another machine.
                 best = BEST if limits.is_public() else str(directory.path / BEST)
                 folder = runs.command_folder(f"{view.id}-{wanted['kind']}")

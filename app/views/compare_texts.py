@@ -11,11 +11,9 @@ import numpy as np
 from pc_workbench.views import labels
 from pc_workbench.views.compare_marks import SIGNS
 from pccore.drawing.texts import number
+from pccore.evidence import state_names, write_evidence
 from pccore.graph import Circuit
 from pccore.queries.compare import Differences, Distance, Extreme, Figure
-
-#: Variables of an input that are listed one by one.
-LISTED = 60
 
 
 def figure_text(figure: Figure) -> str:
@@ -37,15 +35,10 @@ def probability_text(log_value: float) -> str:
     return f"e^{log_value:.1f}".replace("-", "−")
 
 
-def state_rows(extreme: Extreme) -> list[dict[str, str]]:
-    """The values of an input as rows of a table."""
-    listed = list(extreme.state.items())[:LISTED]
-    return [{"Variable": name, "Value": value_text(value)} for name, value in listed]
-
-
-def state_text(state: Mapping[str, float], most: int = 10) -> str:
-    """`X1 = 1, X2 = 0`, cut where it is long."""
-    parts = [f"{name} = {value_text(value)}" for name, value in list(state.items())[:most]]
+def state_text(circuit: Circuit, state: Mapping[str, float], most: int = 10) -> str:
+    """`X1 = 1, colour = red`, cut where it is long."""
+    listed = list(state.items())[:most]
+    parts = [f"{name} = {_named(circuit, name, value)}" for name, value in listed]
     more = len(state) - most
     return ", ".join(parts) + (f" and {more} more" if more > 0 else "")
 
@@ -55,11 +48,20 @@ def value_text(value: float) -> str:
     return "not in scope" if math.isnan(value) else number(value)
 
 
-def evidence_text(state: Mapping[str, float]) -> str:
-    """The input as `pccore query --evidence` takes it, "" for names that this cannot hold."""
+def _named(circuit: Circuit, name: str, value: float) -> str:
+    """A value, as the name of its state where it has one."""
+    names = state_names(circuit, name)
+    known = names and value == value and 0 <= value < len(names) and names[int(value)]
+    return known or value_text(value)
+
+
+def evidence_text(circuit: Circuit, state: Mapping[str, float]) -> str:
+    """The input as evidence on a circuit, to be read by `parse_evidence`; "" for names that this
+    cannot hold."""
     if len(state) > 400 or any("," in name for name in state):
         return ""
-    return ",".join(f"{name}={value:.6g}" for name, value in state.items() if value == value)
+    known = {name: float(f"{v:.6g}") for name, v in state.items() if not math.isnan(v)}
+    return write_evidence(circuit, known)
 
 
 def state_picture(circuit: Circuit, extreme: Extreme, side: int = 128) -> np.ndarray | None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from pccore.datasets import Dataset
 from pccore.errors import EvidenceError
+from pccore.evidence import write_evidence
 from pccore.graph import Circuit
 
 #: What stands for a word that is not known, when shown and when typed.
@@ -131,13 +132,10 @@ def blanks(row: np.ndarray, tables: Sequence[np.ndarray], most: int = 8) -> list
     return found
 
 
-def evidence(row: np.ndarray, variables: Sequence[str]) -> str:
+def evidence(row: np.ndarray, circuit: Circuit) -> str:
     """What is known of a row, as the link writes it."""
-    return ",".join(
-        f"{name}={int(value)}"
-        for name, value in zip(variables, row, strict=True)
-        if not math.isnan(value)
-    )
+    pairs = zip(circuit.variables, row.tolist(), strict=True)
+    return write_evidence(circuit, {name: v for name, v in pairs if not math.isnan(v)})
 
 
 def percent(chance: float) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from pc_workbench.views.sentences import Vocabulary
-from pccore.csv_text import csv_text
+from pccore.csv_text import csv_rows
 from pccore.graph import Circuit, LeafGroup
 
 #: States that are drawn, words that tell what a state means, and how probable a state has to be.
@@ -131,4 +131,4 @@ def rows(
 
 def to_csv(table: Sequence[dict[str, Any]]) -> str:
     """The rows as a CSV file."""
-    return csv_text(list(table[0]), (list(row.values()) for row in table))
+    return csv_rows(table)

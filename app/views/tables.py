@@ -10,11 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from pccore.csv_text import csv_line
+from pccore.csv_text import csv_line, csv_rows
 from pccore.datasets import ColumnType, Dataset, Split, VariableSummary
-from pccore.evidence import write_evidence
+from pccore.errors import EvidenceError
+from pccore.evidence import state_names, write_evidence
 from pccore.graph import Circuit
 
+#: Cells of a split that are written as text.
+MOST_CELLS = 1_000_000
 #: Variables that the table holds at once, rows of the preview and columns of it.
 MOST_VARIABLES, MOST_ROWS, MOST_COLUMNS = 200, 100, 60
 
@@ -61,6 +64,19 @@ def variable_rows(
     return rows
 
 
+def summary_rows(summaries: Sequence[VariableSummary]) -> list[dict[str, Any]]:
+    """What the table says of each variable, for a file: without the bars."""
+    return [
+        {key: value for key, value in row.items() if key != "Values"}
+        for row in variable_rows(summaries, {})
+    ]
+
+
+def split_csv(dataset: Dataset, split: Split) -> str:
+    """All rows of a split with the words of their states, as CSV text."""
+    return csv_rows(_rows(dataset, split, len(dataset.rows(split)), dataset.num_variables))
+
+
 def states_text(one: VariableSummary) -> str:
     """The words of the states as a line of CSV, which `changes` reads back; "" for none."""
     return csv_line(one.words) if one.words else ""
@@ -89,10 +105,15 @@ def change_lines(made: Changes) -> list[str]:
 
 def preview(dataset: Dataset, split: Split) -> tuple[list[dict[str, Any]], int]:
     """The first rows with the words of their states, and how many columns are left out."""
-    names = dataset.variables[:MOST_COLUMNS]
+    columns = min(dataset.num_variables, MOST_COLUMNS)
+    return _rows(dataset, split, MOST_ROWS, columns), dataset.num_variables - columns
+
+
+def _rows(dataset: Dataset, split: Split, most: int, columns: int) -> list[dict[str, Any]]:
+    names = dataset.variables[:columns]
     labels = dataset.labels[split]
     rows: list[dict[str, Any]] = []
-    for number, values in enumerate(dataset.split(split)[:MOST_ROWS, : len(names)]):
+    for number, values in enumerate(dataset.split(split)[:most, :columns]):
         row: dict[str, Any] = {
             name: _cell(dataset, column, name, float(value))
             for column, (name, value) in enumerate(zip(names, values, strict=True))
@@ -100,18 +121,33 @@ def preview(dataset: Dataset, split: Split) -> tuple[list[dict[str, Any]], int]:
         if labels is not None:
             row["label"] = _label(dataset, int(labels[number]))
         rows.append(row)
-    return rows, dataset.num_variables - len(names)
+    return rows
 
 
 def row_evidence(dataset: Dataset, split: Split, row: int, circuit: Circuit) -> str:
-    """A row as evidence on a circuit with the same variables; missing values are not observed."""
-    values = dataset.split(split)[row]
+    """A row as evidence on a circuit with the same variables; missing values are not observed.
+
+    States are matched by their names, since the circuit may count them in another order. Raises
+    EvidenceError for a state that the circuit does not know.
+    """
+    values = dataset.split(split)[row].tolist()
     observed = {
-        name: float(value)
+        name: _state_in(circuit, dataset, name, value)
         for name, value in zip(circuit.variables, values, strict=True)
         if not math.isnan(value)
     }
     return write_evidence(circuit, observed)
+
+
+def _state_in(circuit: Circuit, dataset: Dataset, name: str, value: float) -> float:
+    """What a value of the dataset is to the circuit."""
+    words, names = dataset.categories.get(name, ()), state_names(circuit, name)
+    word = words[int(value)] if value < len(words) else f"{value:g}"
+    if word in names:
+        return float(names.index(word))
+    if names and words:
+        raise EvidenceError(f"the model knows no state {word[:40]!r}", where=name)
+    return value
 
 
 def mean_picture(dataset: Dataset) -> np.ndarray | None:

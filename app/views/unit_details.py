@@ -11,7 +11,7 @@ from pc_workbench.views import labels
 from pc_workbench.views.outline import KINDS, Outline, group_of
 from pc_workbench.views.scene import weights_of
 from pccore.check.walk import child_units
-from pccore.csv_text import csv_text
+from pccore.csv_text import csv_rows
 from pccore.errors import PCError
 from pccore.graph import Circuit, Group, LeafGroup, SparseEdges, Unit
 from pccore.polynomial import network_polynomial
@@ -170,7 +170,7 @@ def _cluster(circuit: Circuit, outline: Outline, cluster: int, rows: int) -> Det
 
 def to_csv(rows: Sequence[Row]) -> str:
     """A table as CSV text with a header."""
-    return csv_text(list(rows[0]), (list(row.values()) for row in rows)) if rows else ""
+    return csv_rows(rows)
 
 
 def _kind(group: Group) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pccore.files import FORMATS, Format
+from pccore.files import FORMATS, Format, gzipped
 
 
 def readable() -> list[Format]:
@@ -14,13 +14,13 @@ def readable() -> list[Format]:
 def endings() -> list[str]:
     """The last suffixes of all files that belong to a model, without the dot."""
     suffixes = [s for format_ in readable() for s in (*format_.suffixes, *format_.companions)]
-    return sorted({suffix.rpartition(".")[2] for suffix in suffixes})
+    return sorted({suffix.rpartition(".")[2] for suffix in [*suffixes, gzipped.SUFFIX]})
 
 
 def model_name(names: list[str]) -> str:
     """The file among them that is not there to accompany another."""
     companions = tuple(s for format_ in readable() for s in format_.companions)
-    others = [name for name in names if not name.lower().endswith(companions)]
+    others = [n for n in names if not gzipped.plain_name(n.lower()).endswith(companions)]
     return (others or names)[0]
 
 

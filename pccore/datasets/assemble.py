@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pccore import npy
 from pccore.datasets import images, notes, npz, parquet, splits, tabular, zipped
 from pccore.datasets.base import (
     SPLITS,
@@ -54,9 +55,9 @@ class Parts:
 
 def from_npz(path: Path) -> Parts:
     """The arrays of an .npz file; see `npz` for the names it may use."""
-    found = npz.headers(path)
+    found = npy.headers(path)
     layout = npz.layout(found, path.name)
-    data: dict[Split, NDArray[Any]] = {s: npz.read(path, key) for s, key in layout.data.items()}
+    data: dict[Split, NDArray[Any]] = {s: npy.read(path, key) for s, key in layout.data.items()}
     image = any(part.ndim > 2 for part in data.values())
     if image:
         if any(part.ndim == 2 for part in data.values()):
@@ -64,17 +65,17 @@ def from_npz(path: Path) -> Parts:
         data = {split: npz.images_last(part) for split, part in data.items()}
     variables: tuple[str, ...] | None = None
     if layout.variables is not None:
-        variables = tuple(str(v) for v in npz.read(path, layout.variables).reshape(-1))
+        variables = tuple(str(v) for v in npy.read(path, layout.variables).reshape(-1))
     parts = Parts(
         name=path.stem,
         source=path.name,
         data=data,
-        labels={split: npz.read(path, key) for split, key in layout.labels.items()},
+        labels={split: npy.read(path, key) for split, key in layout.labels.items()},
         variables=variables,
         in_order=image,
         description=f"{'images' if image else 'table'} from {path.name}",
     )
-    text = "" if layout.notes is None else str(npz.read(path, layout.notes))
+    text = "" if layout.notes is None else str(npy.read(path, layout.notes))
     if not notes.recognises(text):
         return parts
     known = notes.from_text(text, f"{path.name}, notes")

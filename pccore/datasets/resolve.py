@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from pccore import npy
 from pccore.datasets import assemble, images, npz, parquet, shards, tabular, zipped
 from pccore.datasets.augment import MIRROR, mirrored
 from pccore.datasets.base import SPLITS, Bundled, Dataset, Split
@@ -306,7 +307,7 @@ def _info(name: str, item: Found) -> DatasetInfo:
     }[item.kind]
     try:
         if item.kind == "npz":
-            found = npz.headers(item.path)
+            found = npy.headers(item.path)
             layout = npz.layout(found, item.path.name)
             shapes = [found[key].shape for key in layout.data.values()]
             rows = sum(shape[0] for shape in shapes)

@@ -19,12 +19,12 @@ from pathlib import Path
 import numpy as np
 
 from pccore.datasets.base import SPLITS, Array, Dataset, ImageShape, Split, default_names
-from pccore.datasets.npz import BROKEN, Header, read_header
 from pccore.datasets.streams import Place, Shards
 from pccore.datasets.supports import MAX_STATES, check_support, guess_supports
 from pccore.errors import DataError
 from pccore.leaves.base import Support
 from pccore.limits import current_limits
+from pccore.npy import BROKEN, Header, read_header
 
 #: Values of a split that are held in memory; a smaller split is there as a whole.
 RESIDENT = 2**22

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pccore.datasets import Dataset, npz
+from pccore import npy
+from pccore.datasets import Dataset
 from pccore.datasets.base import SPLITS, Split
 from pccore.distillation.assign import Array, Assignments, Embeddings, values_of
 from pccore.distillation.autoencoder import AutoencoderOptions, embed_patches
@@ -87,7 +88,7 @@ def _one_column_each(circuit: Circuit, groups: Sequence[int], source: str) -> No
 def _read(
     path: Path, dataset: Dataset, circuit: Circuit, groups: Sequence[int]
 ) -> Embeddings | Assignments:
-    arrays = {key: npz.read(path, key) for key in npz.headers(path) if key in SPLITS}
+    arrays = {key: npy.read(path, key) for key in npy.headers(path) if key in SPLITS}
     found: dict[Split, list[Array]] = {}
     states: dict[Split, np.ndarray] = {}
     for split in SPLITS:

@@ -1,8 +1,12 @@
 """Arithmetic circuits of Libra (.ac) and what Juice makes of them (.spn).
 
 The first line holds the numbers of states, `(2 2 3)`; then a line is a node: `v` an indicator, `n`
-the logarithm of a constant, `*` a product, `+` a sum; Juice writes a log-weight behind each child
-of a sum. `EOF` ends the file, the node before it is the root. Variables and nodes count from 0.
+a constant, `*` a product, `+` a sum; Juice writes a log-weight behind each child of a sum. `EOF`
+ends the circuit, the node before it is the root. Variables and nodes count from 0. What Libra
+writes behind it (which constant belongs to which feature) is not needed.
+
+Libra writes constants as they are, other programs their logarithms. A file that has a negative one,
+or none but zeros, has logarithms.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ from pccore.files.importing.lines import (
     count_is,
     integer,
     integers,
+    log_weight,
     log_weights,
     shown,
     words_of,
@@ -37,6 +42,7 @@ class _Reader:
         self.nodes = Nodes(limits)
         self.true = self.nodes.add_product([])
         self.numbers: list[int] = []
+        self.constants: list[tuple[int, float]] = []  # the edge that weighs 1, and by how much
 
     def add(self, words: list[bytes]) -> None:
         """The node of one line. Raises FileError without a place."""
@@ -48,7 +54,8 @@ class _Reader:
             node = self.nodes.literal(variable, state, self.cards[variable])
         elif kind == b"n":
             count_is(words, 2, "a constant")
-            node = self.nodes.add_sum([self.true], log_weights(words[1:]))
+            self.constants.append((len(self.nodes.children), log_weights(words[1:])[0]))
+            node = self.nodes.add_sum([self.true])
         elif kind == b"*":
             node = self.nodes.add_product(self._below(words[1:]))
         elif kind == b"+":
@@ -74,30 +81,42 @@ class _Reader:
             raise FileError("a sum needs a log-weight behind each child")
         return self.nodes.add_sum(self._below(words[::2]), log_weights(words[1::2]))
 
+    def weigh(self) -> None:
+        """Give the constants their values, once all of them are known."""
+        values = [value for _, value in self.constants]
+        logarithms = min(values, default=0.0) < 0 or not any(values)
+        for edge, value in self.constants:
+            self.nodes.log_weights[edge] = value if logarithms else log_weight(value)
 
-def _load(source: Source, weighted: bool) -> Circuit:
-    lines = words_of(source, comment=b"#")
+
+def read_nodes(source: Source, weighted: bool = False) -> tuple[Nodes, int, list[int]]:
+    """(nodes without constants, the root, states of each variable) of a file.
+
+    weighted: sums have log-weights where both readings are possible. Raises FileError.
+    """
+    lines = words_of(source, comment=None)
     number, words = next(lines, (1, []))
     head = b" ".join(words).decode("ascii", "replace")
     with at_line(number):
         cards = _cards(head, source.limits)
     reader = _Reader(cards, source.limits, weighted)
-    ended = False
     for number, words in lines:
+        if words == [b"EOF"]:
+            break
         with at_line(number):
-            if ended:
-                raise FileError("there is a line after EOF")
-            if words == [b"EOF"]:
-                ended = True
-            else:
-                reader.add(words)
-    if not ended:
+            reader.add(words)
+    else:
         raise FileError("there is no line EOF at the end", hint="is the file complete?")
     if not reader.numbers:
         raise FileError("there are no nodes")
+    reader.weigh()
     # A network polynomial is 1 per indicator where a value is missing: smoothing would change it.
     folder = Folder(source.limits, idempotent=False, categories=None)
-    nodes, root = folder.fold(reader.nodes, reader.numbers[-1])
+    return *folder.fold(reader.nodes, reader.numbers[-1]), cards
+
+
+def _load(source: Source, weighted: bool) -> Circuit:
+    nodes, root, cards = read_nodes(source, weighted)
     return assemble(nodes, root, [f"X{v}" for v in range(len(cards))], {})
 
 

@@ -162,7 +162,8 @@ class _Network:
                     )
                 states[state] = len(states)
             tokens.step()
-            tokens.take(";")
+            if tokens.at(";"):
+                tokens.step()
         tokens.step()
         if not states:
             raise FileError(f"variable {checks.shown(name)} has no states", where=where)
@@ -180,12 +181,12 @@ class _Network:
         where = f"line {tokens.line}"
         tokens.take("(")
         own, parents = self._known(tokens), list[int]()
-        if tokens.at("|"):
+        if tokens.at("|"):  # older files leave it out
             tokens.step()
-            while not tokens.at(")"):
-                parents.append(self._known(tokens))
-                if tokens.at(","):
-                    tokens.step()
+        while not tokens.at(")"):
+            parents.append(self._known(tokens))
+            if tokens.at(","):
+                tokens.step()
         tokens.take(")")
         if len({own, *parents}) != 1 + len(parents) or len(parents) > 29:
             raise FileError("a variable is mentioned twice, or has too many parents", where=where)
@@ -254,10 +255,11 @@ def load(source: Source) -> Circuit:
             f"{source.size} bytes are too many for a network",
             hint=source.limits.way_out("max_json_bytes"),
         )
+    data = source.stream.read(source.size)
     try:
-        text = source.stream.read(source.size).decode()
-    except UnicodeDecodeError as error:
-        raise FileError(f"the text is not UTF-8 at byte {error.start}") from None
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:  # the programs of the time wrote what they were given
+        text = data.decode("latin-1")
     network = _Network(source.limits)
     network.read(_Tokens(text))
     names = list(network.numbers)

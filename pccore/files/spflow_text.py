@@ -34,13 +34,17 @@ from pccore.leaves.poisson import Poisson
 _PLAIN = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
 _NUMBER = "[-+]?" + _PLAIN
 _TOKEN = re.compile(
-    r"\s*(?:(?P<leaf>[A-Za-z]\w{0,40})\(\s*(?P<name>[^|()\[\];]{1,200}?)\s*\|(?P<rest>[^()]*)\)"
+    r"\s*(?:(?P<leaf>[A-Za-z]\w{0,40})\(\s*+(?P<name>[^|]{1,200}?)\s*+\|(?P<rest>[^()]*)\)"
     rf"|(?P<number>{_PLAIN})|(?P<mark>[()*+]))\s*",
     re.ASCII,
 )
 _VALUE = re.compile(
-    rf"\s*(?:(?P<key>\w+)\s*=)?\s*(?:\[(?P<list>[^\[\]]*)\]|(?P<one>{_NUMBER}))\s*", re.ASCII
+    rf"\s*(?:(?P<key>\w+)\s*=)?\s*"
+    rf"(?:\[(?P<list>[^\[\]]*)\]|\{{(?P<dict>[^{{}}]*)\}}|(?P<one>{_NUMBER}))\s*",
+    re.ASCII,
 )
+#: How numpy 2 writes a number of a list.
+_NUMPY = re.compile(r"\bnp\.(?:float|int)[0-9]{1,3}\(([-+0-9.eE]{1,40})\)", re.ASCII)
 
 _DEEPEST = 200_000
 
@@ -99,6 +103,7 @@ _LEAVES: Mapping[str, Callable[[Mapping[str, list[float]]], _Made]] = MappingPro
         "Bernoulli": _bernoulli,
         "Poisson": _poisson,
         "Categorical": _categorical,
+        "CategoricalDictionary": _categorical,
         "Histogram": _histogram,
     }
 )
@@ -197,18 +202,34 @@ class _Parser:
 
 
 def _values(rest: str) -> dict[str, list[float]]:
-    """`key=number` or `key=[numbers]`, with semicolons between; without a key its position."""
+    """`key=number`, `key=[numbers]` or `key={state: number}`, with semicolons between; without a
+    key its position."""
     found: dict[str, list[float]] = {}
     for position, part in enumerate(rest.split(";")):
         match = _VALUE.fullmatch(part)
         if match is None:
             raise FileError(f"a parameter is key=value, not {checks.shown(part.strip())}")
-        words = (match["list"] or "").replace(",", " ").split() if match["one"] is None else None
-        values = [float(match["one"])] if words is None else [float(word) for word in words]
+        if match["one"] is not None:
+            values = [float(match["one"])]
+        elif match["dict"] is not None:
+            values = _by_state(match["dict"])
+        else:
+            values = [float(word) for word in match["list"].replace(",", " ").split()]
         if not all(map(math.isfinite, values)):
             raise FileError("a parameter is not finite")
         found[match["key"] or str(position)] = values
     return found
+
+
+def _by_state(pairs: str) -> list[float]:
+    """`state: probability` with commas between; states that are missing have none."""
+    found: dict[int, float] = {}
+    for pair in pairs.split(","):
+        state, _, value = pair.partition(":")
+        found[int(state)] = float(value)
+    if min(found) < 0 or max(found) >= 2**20:
+        raise FileError(f"the states of a leaf are numbers from 0 to {2**20 - 1}")
+    return [found.get(state, 0.0) for state in range(max(found) + 1)]
 
 
 def load(source: Source) -> Circuit:
@@ -219,9 +240,10 @@ def load(source: Source) -> Circuit:
             hint=source.limits.way_out("max_json_bytes"),
         )
     try:
-        text = source.stream.read(source.size).decode()
+        text = source.stream.read(source.size).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise FileError(f"the text is not UTF-8 at byte {error.start}") from None
+    text = _NUMPY.sub(r"\1", text)
     parser, at = _Parser(source.limits), len(text) - len(text.lstrip())
     end = len(text.rstrip())
     while at < end:
@@ -263,7 +285,7 @@ def _named(parser: _Parser, root: int) -> Circuit:
 def recognises(start: bytes) -> bool:
     """Whether the text starts with a leaf of SPFlow, perhaps after brackets and weights."""
     leaves = "|".join(_LEAVES)
-    pattern = rf"[\s(*0-9.eE+-]*(?:{leaves})\([^|()]{{1,200}}\|".encode()
+    pattern = rf"[\s(*0-9.eE+-]*(?:{leaves})\([^|]{{1,200}}\|".encode()
     return re.match(pattern, start) is not None
 
 

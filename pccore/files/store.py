@@ -9,12 +9,14 @@ import stat
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
+from io import BufferedIOBase
 from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO, NoReturn, TypeVar
 
 from pccore.discovery import instances_in
 from pccore.errors import FileError, GraphError, NotFoundError, ParameterError, PCError
+from pccore.files import gzipped
 from pccore.files.atomic import write_atomically
 from pccore.files.base import Companion, Format, Limits, ModelInfo, SampleModel, Source
 from pccore.graph import Circuit
@@ -24,6 +26,8 @@ from pccore.resources import sample_models_folder
 T = TypeVar("T")
 
 _SNIFFED = 4096
+#: What a network of Libra is in its folder; the other files there are its leaves.
+_LIBRA = "spac.m"
 
 
 @functools.cache
@@ -37,7 +41,8 @@ def load_model(source: str | Path, limits: Limits | None = None) -> Circuit:
     """The circuit in a file of any supported format, or the sample model of that name.
 
     Nothing in the file is executed, and every size is bounded before memory is taken. A file that
-    belongs to it (the vtree of a PSDD) is found in the same folder, under the same name.
+    belongs to it (the vtree of a PSDD) is found in the same folder, under the same name. Files that
+    gzip compressed (.psdd.gz) are read as well.
 
     Raises:
         NotFoundError: there is no such file or sample model.
@@ -60,15 +65,21 @@ def load_bytes(
     the vtree of a PSDD. Raises FileError as `load_model`.
     """
 
-    def beside(suffixes: Sequence[str]) -> Companion | None:
-        fitting = (c for c in companions if c.name.lower().endswith(tuple(suffixes)))
-        return next(fitting, None)
-
     bounds = limits or current_limits()
+
+    def beside(suffixes: Sequence[str]) -> Companion | None:
+        named = ((gzipped.plain_name(c.name), c.data) for c in companions)
+        fitting = (c for c in named if c[0].lower().endswith(tuple(suffixes)))
+        found = next(fitting, None)
+        return None if found is None else _companion(*found, bounds)
+
     with _blaming(_short(name) or "the upload"):
         _check_size(len(data), bounds)
         for companion in companions:
             _check_size(len(companion.data), bounds)
+        if gzipped.is_gzipped(data):
+            stream = io.BytesIO(data)
+            return _read_gzipped(name, stream, bounds, beside, lambda format_: format_.load)
         source = Source(io.BytesIO(data), len(data), bounds, beside)
         return _reader(name, data[:_SNIFFED], lambda format_: format_.load)(source)
 
@@ -79,11 +90,19 @@ def load_together(files: Sequence[Companion], limits: Limits | None = None) -> C
     Raises FileError where there is no model among them or more than one, and as `load_model`.
     """
     suffixes = {s for format_ in FORMATS().values() for s in format_.companions}
-    models = [f for f in files if not f.name.lower().endswith(tuple(suffixes))]
+    names = [gzipped.plain_name(f.name.lower()) for f in files]
+    formats = [_by_suffix(name) for name in names]
+    # An arithmetic circuit is a model, unless the model is made of several.
+    taken = {s for one in formats if one is not None for s in one.companions}
+    models = [
+        file
+        for file, name, one in zip(files, names, formats, strict=True)
+        if not name.endswith(tuple(taken if one is not None else suffixes | taken))
+    ]
     if len(models) != 1:
-        names = ", ".join(_short(f.name) for f in models[:3])
+        listed = ", ".join(_short(f.name) for f in models[:3])
         raise FileError(
-            f"these are {len(models)} models: {names}" if models else "there is no model",
+            f"these are {len(models)} models: {listed}" if models else "there is no model",
             hint=f"one model at a time, with its {', '.join(sorted(suffixes))} if it has one",
         )
     others = [f for f in files if f is not models[0]]
@@ -193,6 +212,8 @@ def _resolve(source: str | Path) -> Path:
     try:
         if path.is_file():
             return path
+        if (path / _LIBRA).is_file():
+            return path / _LIBRA
         exists = path.exists()
     except (OSError, ValueError):  # a name too long, or with a null byte
         exists = False
@@ -221,12 +242,28 @@ def _read(
                 _check_size(status.st_size, limits)
                 start = stream.read(_SNIFFED)
                 stream.seek(0)
-                source = Source(
-                    stream, status.st_size, limits, functools.partial(_beside, path, limits)
-                )
+                beside = functools.partial(_beside, path, limits)
+                if gzipped.is_gzipped(start):
+                    return _read_gzipped(path.name, stream, limits, beside, reader)
+                source = Source(stream, status.st_size, limits, beside)
                 return _reader(path.name, start, reader)(source)
         except OSError as error:
             raise FileError(f"cannot be read: {error.strerror or error}") from None
+
+
+def _read_gzipped(
+    name: str,
+    stream: BufferedIOBase,
+    limits: Limits,
+    beside: Callable[[Sequence[str]], Companion | None],
+    reader: Callable[[Format], Callable[[Source], T] | None],
+) -> T:
+    content = gzipped.unpacked(stream, limits)
+    view = content.getbuffer()
+    size, start = len(view), bytes(view[:_SNIFFED])
+    view.release()
+    _check_size(size, limits)
+    return _reader(gzipped.plain_name(name), start, reader)(Source(content, size, limits, beside))
 
 
 def _beside(path: Path, limits: Limits, suffixes: Sequence[str]) -> Companion | None:
@@ -234,12 +271,19 @@ def _beside(path: Path, limits: Limits, suffixes: Sequence[str]) -> Companion | 
     stem = path.name
     while "." in stem.strip("."):
         stem = stem.rpartition(".")[0]
-        for suffix in suffixes:
+        for suffix in (*suffixes, *(suffix + gzipped.SUFFIX for suffix in suffixes)):
             other = path.with_name(stem + suffix)
             if other.is_file():
                 _check_size(other.stat().st_size, limits)
-                return Companion(_short(other.name), other.read_bytes())
+                return _companion(other.name, other.read_bytes(), limits)
     return None
+
+
+def _companion(name: str, data: bytes, limits: Limits) -> Companion:
+    """A companion, unpacked where it is compressed. Raises FileError."""
+    if gzipped.is_gzipped(data):
+        data = gzipped.unpacked(io.BytesIO(data), limits).getvalue()
+    return Companion(_short(name), data)
 
 
 def _reader(
@@ -318,6 +362,7 @@ def _blaming(where: str) -> Generator[None, None, None]:
         message = error.message if len(error.message) <= 400 else error.message[:397] + "..."
         raise FileError(message, where=_joined(where, inner), hint=error.hint) from None
     except PCError as error:
-        raise FileError(error.message[:400], where=_joined(where, error.where)) from None
+        inner = _joined(where, error.where)
+        raise FileError(error.message[:400], where=inner, hint=error.hint) from None
     except (MemoryError, RecursionError):
         raise FileError("the model is too large for this machine", where=where) from None

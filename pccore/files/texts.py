@@ -25,7 +25,7 @@ def readers(
                 hint=source.limits.way_out("max_text"),
             )
         try:
-            return parse(source.stream.read(source.size).decode())
+            return parse(source.stream.read(source.size).decode("utf-8-sig"))
         except UnicodeDecodeError as error:
             raise FileError(f"the text is not UTF-8 at byte {error.start}") from None
         except SourceError as error:

@@ -22,6 +22,7 @@ from pc_workbench.views.outline import Outline
 from pc_workbench.views.scene import circuit_scene
 from pccore import oracle
 from pccore.build import bernoulli, circuit
+from pccore.evidence import parse_evidence
 from pccore.files import load_model
 from pccore.graph import Circuit, Unit
 from pccore.queries.compare import Extreme, Figure, differences, distance
@@ -251,10 +252,22 @@ def test_numbers_as_texts():
     assert compare_texts.probability_text(-math.inf) == "0"
     assert compare_texts.probability_text(-107.31) == "e^−107.3"
     assert compare_texts.probability_text(math.log(0.25)) == "0.25"
-    state = {f"X{v}": 0.0 for v in range(12)}
-    assert compare_texts.state_text(state, 2) == "X0 = 0, X1 = 0 and 10 more"
-    assert compare_texts.evidence_text({"A": 1.0, "B": math.nan}) == "A=1"
-    assert compare_texts.evidence_text({"A,B": 1.0}) == ""
+
+
+def test_an_input_as_evidence_says_states_by_their_names():
+    circuit = figure3_parity(4)
+    named = circuit.with_meta({"states": {"X1": ["no", "1, 2"], "X2": ["1", "0"]}})
+    state = {name: 1.0 for name in circuit.variables}
+    some = {**state, "X3": math.nan, "X4": 0.5}
+    assert compare_texts.state_text(circuit, state, 2) == (
+        f"X1 = 1, X2 = 1 and {len(state) - 2} more"
+    )
+    assert compare_texts.state_text(named, state, 2).startswith("X1 = 1, 2, X2 = 0 and")
+    assert compare_texts.evidence_text(circuit, some) == "X1=1,X2=1,X4=0.5"
+    text = compare_texts.evidence_text(named, some)
+    assert text == 'X1="1, 2",X2=0,X4=0.5'
+    assert parse_evidence('X1="1, 2",X2=0', named) == {"X1": 1, "X2": 1}
+    assert compare_texts.evidence_text(circuit, {"A,B": 1.0}) == ""
 
 
 def test_inputs_that_are_images():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,11 +13,13 @@ from streamlit.testing.v1 import AppTest
 from pc_workbench import datastore, jobs, paths, store
 from pc_workbench.views import commands, inline, tables
 from pccore import datasets, structures
-from pccore.build import bernoulli, circuit, gaussian
+from pccore.build import bernoulli, categorical, circuit, gaussian
 from pccore.bundle import Bundle, bundle_bytes
 from pccore.datasets.uploads import load_upload
-from pccore.errors import FileError, PCError
+from pccore.errors import EvidenceError, FileError, PCError
+from pccore.evidence import parse_evidence
 from pccore.files import Companion
+from pccore.graph import Circuit
 from pccore.learn import RunConfig, RunDirectory, execute, prepare_run
 
 TEXT = "id,colour,size,age\n" + "".join(
@@ -153,6 +156,37 @@ def test_edits_of_the_table() -> None:
     model = structures.build_structure("rat", shape, {"units": "2"})
     text = tables.row_evidence(data, "train", 0, model)
     assert f"colour={rows[0]['colour']}" in text
+
+
+def test_a_row_is_observed_by_the_names_of_its_states() -> None:
+    def model(names: list[str]) -> Circuit:
+        leaf = categorical("size", [0.2, 0.3, 0.5])
+        return circuit(1.0 * leaf).with_meta({"states": {"size": names}})
+
+    def first(words: str) -> datasets.Dataset:
+        text = "size\n" + "\n".join(words.split()) + "\n"
+        return load_upload([Companion("t.csv", text.encode())], {"size": "categorical"})
+
+    def observed(data: datasets.Dataset, names: list[str]) -> dict[str, float]:
+        made = model(names)
+        return parse_evidence(tables.row_evidence(data, "train", 0, made), made)
+
+    for data in (first("c a b c a b c a b c a b"), first("2 1 0 2 1 0 2 1 0 2 1 0")):
+        seen = str(tables.preview(data, "train")[0][0]["size"])
+        for order in itertools.permutations("abc" if seen in "abc" else "012"):
+            assert observed(data, list(order)) == {"size": order.index(seen)}
+        assert observed(data, []) == {"size": data.train[0, 0]}
+    with pytest.raises(EvidenceError, match="the model knows no state"):
+        observed(first("c a b c a b c a b c a b"), ["x", "y", "z"])
+
+
+def test_all_rows_as_csv_and_the_dataset_as_a_file(home: Path) -> None:
+    data = table()
+    lines = tables.split_csv(data, "train").splitlines()
+    assert lines[0] == "id,colour,size,age" and len(lines) == 1 + len(data.train)
+    assert lines[1].split(",")[1] == tables.preview(data, "train")[0][0]["colour"]
+    head = tables.summary_rows(datasets.describe(data))[1]
+    assert head["Variable"] == "colour" and "Values" not in head
 
 
 def small() -> object:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from pathlib import Path
 from urllib.parse import quote
 
@@ -92,6 +94,9 @@ def test_every_page(page: Page, workbench: str, files: dict[str, Path]):
         f"train?model={whole}&run=elsewhere",
         f"complete?model={whole}&dataset={data}",
         f"compare?model={whole}&other={broken}",
+        f"data?model={whole}&dataset={data}",
+        f"data?dataset={data}&split=test",
+        "workspace",
         f"learn?model={whole}&lesson=ask-me",
         f"learn?model={quote(NAMES[0])}&lesson={quote(NAMES[0])}&evidence={seen}",
     ):
@@ -102,6 +107,24 @@ def test_every_page(page: Page, workbench: str, files: dict[str, Path]):
             tab.click()
             settled(page)
         assert traces(page, watch) == [], f"{path}, its tabs"
+
+
+def test_tables_are_saved_without_formulas(page: Page, workbench: str):
+    """Streamlit's own download would write names such as =HYPERLINK(...) as they are."""
+    opened(page, workbench, f"data?dataset={quote('hostile table')}&split=train")
+    table = page.get_by_test_id("stDataFrame").first
+    table.hover()
+    expect(page.get_by_role("button", name="Search").first).to_be_visible()
+    assert page.get_by_role("button", name="Download as CSV").count() == 0
+    for tab, button in (("Variables", "CSV"), ("Rows", "All 36 rows (CSV)")):
+        page.get_by_role("tab", name=tab).click()
+        with page.expect_download(timeout=PATIENT) as download:
+            page.get_by_role("button", name=button, exact=True).click()
+        found = list(csv.reader(io.StringIO(Path(download.value.path()).read_text())))
+        cells = [cell for row in found for cell in row]
+        assert f"'{NAMES[7]}" in cells, tab
+        assert not any(cell.startswith(tuple("=+@")) for cell in cells), tab
+        settled(page)
 
 
 def test_units_that_are_clicked_and_repaired(

@@ -6,6 +6,7 @@ Run by `test_bombs.py` as a script, with limits set by the environment: a line o
 from __future__ import annotations
 
 import contextlib
+import gzip
 import io
 import json
 import os
@@ -47,6 +48,17 @@ def _npz(**members: tuple[tuple[int, ...], str]) -> bytes:
                 left = int(np.prod(shape, dtype=np.float64)) * np.dtype(dtype).itemsize
                 while left > 0:
                     left -= member.write(bytes(min(left, 2**20)))
+    return stream.getvalue()
+
+
+def _einet(variables: int, times: int = 1, **members: tuple[tuple[int, ...], str]) -> bytes:
+    """An Einsum network of zeros whose leaf regions hold all variables."""
+    leaf = {"scope": list(range(variables))}
+    text = {"version": 1, "variables": variables, "family": "binomial", "trials": 1,
+            "leaves": [leaf] * times, "layers": [{"products": []}]}  # fmt: skip
+    stream = io.BytesIO(_npz(layer_1=((1, 1, 1, 1), "<f8"), **members))
+    with zipfile.ZipFile(stream, "a") as archive, archive.open("einet.npy", "w") as member:
+        np.lib.format.write_array(member, np.array(json.dumps(text)))
     return stream.getvalue()
 
 
@@ -142,6 +154,16 @@ def bombs() -> Iterator[tuple[str, Callable[[bytes], object], Callable[[], bytes
         ),
     )
     yield "deep code", code, lambda: b"model = " + b"-" * 150_000 + b"1"
+    yield (
+        "gzip of blank lines",
+        _model("m.psdd.gz"),
+        lambda: gzip.compress(b"\n" * (limits.max_bytes - 9)),
+    )
+    yield "gzip above the limit", _model("m.nnf.gz"), lambda: gzip.compress(bytes(2**28))
+    einet, units = _model("m.einet.npz"), limits.max_bytes // 4096 - 50
+    yield "einet of one leaf", einet, lambda: _einet(512, leaves=((512, units, 1, 1), "<f8"))
+    yield "einet above the limit", einet, lambda: _einet(512, leaves=((512, units, 9, 1), "<f8"))
+    yield "einet, one leaf often", einet, lambda: _einet(512, 100, leaves=((512, 99, 1, 1), "<f8"))
     tensors = _model("m.pc.safetensors")
     yield "safetensors, a header of 2^60", tensors, lambda: (2**60).to_bytes(8, "little") + b"{}"
     yield "safetensors, a shape of 2^120", tensors, lambda: _safetensors(

@@ -63,7 +63,8 @@ def _fuzz(name: str, work: Path, seconds: int) -> None:
     import atheris
 
     with atheris.instrument_imports(include=["pccore", "pc_workbench"]):
-        from tests.fuzz.targets import survives, targets
+        from tests.fuzz.target import survives
+        from tests.fuzz.targets import targets
 
     target = targets()[name]
     finds, grown, seeds = work / "finds" / name, work / "corpus" / name, work / "seeds" / name

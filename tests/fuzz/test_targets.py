@@ -13,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz.targets import Target, survives, targets
+from tests.fuzz.target import Target, survives
+from tests.fuzz.targets import targets
 
 SCALE = int(os.environ.get("PCCORE_FUZZ", "1"))
 CORPUS = Path(__file__).parent / "corpus"

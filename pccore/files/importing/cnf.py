@@ -1,8 +1,12 @@
 """DIMACS formulas (.cnf): what a compiled formula does not say itself.
 
 That is its number of variables and, for weighted counting, the weights of its literals, as
-`c p weight LITERAL WEIGHT 0` of the model counting competitions (unweighted literals weigh 1, but a
-variable has both weights or none) or `w VARIABLE P` of Cachet (P and 1 - P; -1 for 1 and 1).
+
+- `c p weight LITERAL WEIGHT 0` of the model counting competitions (unweighted literals weigh 1, but
+  a variable has both weights or none);
+- `w VARIABLE P` of Cachet (P and 1 - P; -1 for 1 and 1), or `w LITERAL WEIGHT` for both literals.
+
+Other comments are none of these, also not the `c weights` of miniC2D: models are counted.
 """
 
 from __future__ import annotations
@@ -29,6 +33,7 @@ class Formula:
 
     variables: int = 0
     log_weights: dict[int, float] = field(default_factory=dict[int, float])
+    lone: dict[int, float] = field(default_factory=dict[int, float])  # lines w, as they stand
 
 
 def formula_beside(source: Source) -> Formula | None:
@@ -41,6 +46,7 @@ def formula_beside(source: Source) -> Formula | None:
         for line, words in words_of(source_of(companion, source.limits), comment=None):
             with at_line(line):
                 _read(found, words, source.limits.max_variables)
+        _complete(found)
         _check(found)
     except FileError as error:
         where = f"{companion.name}, {error.where}" if error.where else companion.name
@@ -64,10 +70,23 @@ def _read(found: Formula, words: list[bytes], largest: int) -> None:
         found.log_weights[literal] = log_weight(float(words[4]))
     elif words[0] == b"w":
         count_is(words, count, "a weight")
-        variable, p = integer(words[1], "the variable", 1, largest), float(words[2])
-        both = (1.0, 1.0) if p == -1 else (p, 1 - p)
-        for literal, weight in zip((variable, -variable), both, strict=True):
-            found.log_weights[literal] = log_weight(weight)
+        literal, value = integer(words[1], "the literal", -largest, largest), float(words[2])
+        if value == -1 and literal > 0:
+            found.log_weights |= {literal: 0.0, -literal: 0.0}
+            return
+        log_weight(value)  # refused here, where the line is known
+        found.lone[literal] = value
+
+
+def _complete(found: Formula) -> None:
+    """Weigh the literals that have lines w, and the other literals of their variables."""
+    for literal, value in found.lone.items():
+        other = found.lone.get(-literal, 1 - value)
+        if other < 0:
+            raise FileError(
+                f"the weight {value:g} of {literal} is no probability, and {-literal} has none"
+            )
+        found.log_weights |= {literal: log_weight(value), -literal: log_weight(other)}
 
 
 def _check(found: Formula) -> None:

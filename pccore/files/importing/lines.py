@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from codecs import BOM_UTF8
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
@@ -17,8 +18,9 @@ LARGEST_LOG = 700.0
 def words_of(source: Source, comment: bytes | None = b"c") -> Iterator[tuple[int, list[bytes]]]:
     """(line number from 1, words) of the lines that are neither empty nor comments.
 
-    A comment is a line whose first word is `comment`. Raises FileError for a line that is too
-    long or holds a null byte, as binary files do.
+    A comment is a line whose first word is `comment`, or begins with #. A byte order mark, which
+    editors of Windows write, is no part of the text. Raises FileError for a line that is too long
+    or holds a null byte, as binary files do.
     """
     longest = source.limits.max_line
     number = 0
@@ -33,8 +35,8 @@ def words_of(source: Source, comment: bytes | None = b"c") -> Iterator[tuple[int
             raise FileError(f"the line has more than {longest} bytes", where=f"line {number}")
         if b"\0" in line:
             raise FileError("this is not a text", where=f"line {number}")
-        words = line.split()
-        if words and words[0] != comment:
+        words = (line.removeprefix(BOM_UTF8) if number == 1 else line).split()
+        if words and words[0] != comment and not words[0].startswith(b"#"):
             yield number, words
 
 

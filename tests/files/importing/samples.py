@@ -215,6 +215,40 @@ def _spflow_value(x: int, _: int, z: int) -> float:
     return 0.25 * (0.7, 0.3)[x] * 0.5 + 0.75 * (0.1, 0.9)[x] * (0.1, 0.9)[z]
 
 
+# Leaf 1 is over all variables and not normalised; 3 and 4 list theirs in another order.
+_SPAC = f"""spac
+6
+n 0 + -1
+1 2
+{LOG(0.25)!r} {LOG(0.75)!r}
+0 1 2
+n 1 ac 0
+0 1 2
+n 2 * 0
+4 3
+2 1 0
+n 3 ac 2
+2 0
+n 4 ac 2
+1
+n 5 null 4
+"""
+_SPAC_LEAVES = (
+    Companion("spac-1.ac", b"(2 2 2)\nv 0 0\nv 0 1\nv 1 1\nv 1 0\nv 2 0\nv 2 1\nn 3\nn 1.5\n"
+              b"+ 0 1\n+ 2 3\n+ 4 5\n* 0 6\n* 1 7\n+ 11 12\n* 13 9 10\nEOF\n\n6 3 +v0_0\nEOF\n"),
+    Companion("spac-3.ac", b"(2 2)\nv 0 0\nv 0 1\nv 1 0\nv 1 1\nn 0.25\nn 0.75\n* 0 2 4\n"
+              b"* 1 3 5\n+ 6 7\nEOF\n"),
+    Companion("spac-4.ac", b"(2)\nv 0 1\nn 7\n* 0 1\nEOF\n"),
+)  # fmt: skip
+
+
+def _spac_value(a: int, b: int, c: int) -> float:
+    """Leaf 1: 3 or 1.5 by the first variable, of 18 in all; leaf 3: a = c; leaf 4: b = 1."""
+    one = (3, 1.5)[a] / (4 * 4.5)
+    two = b * (0.25, 0.75)[a] if a == c else 0
+    return 0.25 * one + 0.75 * two
+
+
 # One output; a parameter that needs several sums to be passed on.
 _LOGISTIC = """c a comment
 Logisitic Circuit
@@ -257,6 +291,7 @@ SAMPLES: Mapping[str, Sample] = {
     "uai": Sample("m.uai", _UAI, (2, 3, 2), _uai_value, promises=_LOGIC),
     "bif": Sample("m.bif", _BIF, (2, 3, 2), _bif_value, promises=_LOGIC),
     "logistic": Sample("m.circuit", _LOGISTIC, (2, 2), _logistic_value, promises=_LOGIC),
+    "libra-spn": Sample("spac.m", _SPAC, (2, 2, 2), _spac_value, _SPAC_LEAVES),
     "spflow": Sample("m.spflow", _SPFLOW, (2, 2, 2), _spflow_value),
 }
 
