@@ -50,14 +50,13 @@ def page() -> None:
 
 def _link() -> None:
     home = session.workspace()
-    st.subheader("Its link")
+    st.subheader("Link to this workspace")
     st.code(session.address(workspace=home), language=None, wrap_lines=True)
     kept = session.cookie_workspaces()
     here = (
-        "This browser remembers it; the address above the page does not show it, and can be passed "
-        "on."
+        "This browser remembers it. The address of the page does not show it, and may be passed on."
         if kept[:1] == (home,)
-        else "The address above the page has it, too."
+        else "The address of the page contains it, too: to pass something on, use Share."
     )
     st.caption(
         "Circuits, drawings and runs that you make belong to this workspace. Whoever has this link "
@@ -109,7 +108,7 @@ def _rules(allowed: limits.Limits) -> list[str]:
 
 def _things() -> None:
     """Models, drawings and runs, to be opened or deleted."""
-    st.subheader("What is in it")
+    st.subheader("Contents")
     found = [*_models(), *_drawings(), *_datasets(), *_runs()]
     if found:
         rows = [{name: one[name] for name in ("kind", "title", "size", "id")} for one in found]
