@@ -39,7 +39,7 @@ def page() -> None:
     problem = st.session_state.pop(_SAID, "")
     if problem:
         st.warning(problem)
-    left, right = st.columns([7, 5], gap="large")
+    left, right = st.columns([6, 5], gap="large")
     with left, errors.boundary():
         _link()
         workspace_publish.show()
@@ -119,6 +119,12 @@ def _things() -> None:
             on_select="rerun",
             selection_mode="multi-row",
             height=min(360, 40 + 35 * len(rows)),
+            column_config={
+                "kind": st.column_config.TextColumn(width=64),
+                "title": st.column_config.TextColumn(width=205),
+                "size": st.column_config.TextColumn(width=110),
+                "id": None,  # says nothing to anybody
+            },
         )
         chosen = [found[n] for n in _selected() if n < len(found)]
         with st.container(horizontal=True):
