@@ -12,7 +12,7 @@ from pc_workbench import errors, state
 from pc_workbench.screens import query_symbols
 from pc_workbench.screens.query_session import Subject
 from pc_workbench.screens.query_symbols import HIDDEN, POLYNOMIAL, TAB, take
-from pc_workbench.views import query_answers, query_board, query_truth
+from pc_workbench.views import query_answers, query_board, query_truth, sizes
 from pccore.errors import PCError
 from pccore.queries import licence_of
 from pccore.queries.steps import Walk, number
@@ -161,7 +161,7 @@ def _enumeration(subject: Subject) -> None:
             for one in lines
         ],
         hide_index=True,
-        height=min(300, 38 + 35 * len(lines)),
+        height=sizes.table(len(lines), 300),
     )
 
 

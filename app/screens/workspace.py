@@ -118,7 +118,7 @@ def _things() -> None:
             key=_THINGS,
             on_select="rerun",
             selection_mode="multi-row",
-            height=min(360, 40 + 35 * len(rows)),
+            height=sizes.table(len(rows), 360),
             column_config={
                 "kind": st.column_config.TextColumn(width=64),
                 "title": st.column_config.TextColumn(width=205),
