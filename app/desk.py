@@ -133,7 +133,8 @@ def current_or_empty() -> tuple[Desk, str]:
     try:
         desk = current()
     except PCError as error:
-        note = f"{errors.sentence(error)} What you draw here becomes a new circuit."
+        why = errors.sentence(error)
+        note = f"The canvas is empty. {why} What you draw here becomes a new circuit."
         desk = _put(Desk(state.get().model, History(Draft()), note=note))
     return desk, desk.note
 

@@ -102,6 +102,7 @@ pages = MappingProxyType(
 # The default page answers at the root only; who writes its name in the address is led there.
 first = st.Page(_first, title="Gallery", url_path="gallery", visibility="hidden")
 navigation = st.navigation({"PC Workbench": [*pages.values(), first]})
+st.set_page_config(page_title=f"{navigation.title} · PC Workbench")  # tells tabs and history apart
 
 from pc_workbench import navigate, shell  # noqa: E402 - after the navigation is on the screen
 

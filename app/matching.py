@@ -5,9 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pc_workbench import state, store
+from pc_workbench.views.completion import image_shape
+from pc_workbench.views.sentences import vocabulary
 from pccore.datasets import Dataset
 from pccore.errors import PCError
 from pccore.graph import Circuit
+
+
+def completable(circuit: Circuit) -> bool:
+    """Whether Complete has a use for a circuit: of pictures, or of the words of the dataset."""
+    if image_shape(circuit) is not None:
+        return True
+    try:
+        dataset = store.get_dataset(state.get().dataset)
+    except PCError:
+        return False
+    return vocabulary(circuit, dataset) is not None
 
 
 def dataset_for(circuit: Circuit, fits: Callable[[Dataset], bool]) -> Dataset | None:

@@ -150,8 +150,10 @@ def run_title(run: str) -> str:
 
 
 def trained_title(config: RunConfig, circuit: Circuit) -> str:
-    """The title of a trained model: trained twice is not said twice."""
+    """The title of a trained model: trained twice is not said twice, pruned or grown is said."""
     base = str(circuit.meta.get("title") or config.model).partition(", trained")[0]
+    if config.origin is not None:
+        base = f"{base}, {config.origin.change}"
     return f"{base}, trained on {datastore.title(config.data)}"
 
 

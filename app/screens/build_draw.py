@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -19,19 +20,15 @@ from pccore.errors import PCError
 
 CANVAS = 440  # pixels
 _KEY = "pcw_draw"
-_MADE = "pcw_draw_kept"
+_MADE, _OPEN, _NAME = "pcw_draw_kept", "pcw_draw_keeping", "pcw_draw_name"
 
 
 def show(start: DeltaGenerator, keep: DeltaGenerator) -> None:
     """The page; start and keep: places for two buttons."""
     with start, errors.boundary():
         draw_start.menu()
-    keep.button(
-        "Keep a copy",
-        width="stretch",
-        help="Put the circuit, as it is now, among the models of the Gallery",
-        on_click=_keep,
-    )
+    with keep, errors.boundary():
+        _keeping()
     _announce()
     _body(state.get().model)
 
@@ -101,8 +98,36 @@ def _on_edits(payload: object) -> None:
         st.session_state[_MADE] = ("", errors.sentence(error))
 
 
+def _keeping() -> None:
+    """The menu that names the drawing and keeps a copy of it."""
+    with st.popover("Keep", width="stretch", key=_OPEN, on_change="rerun"):
+        now, _ = desk.current_or_empty()
+        st.session_state[_NAME] = errors.short(str(now.draft.meta.get("title") or ""))
+        st.text_input(
+            "Name", key=_NAME, max_chars=80, placeholder="Drawing", on_change=_named,
+            disabled=not now.draft.nodes,
+        )  # fmt: skip
+        st.button(
+            "Keep a copy",
+            width="stretch",
+            help="Put the circuit, as it is now, among the models of the Gallery",
+            on_click=_keep,
+            disabled=not now.draft.nodes,
+        )
+
+
+def _named() -> None:
+    """Call the drawing what was typed."""
+    name = st.session_state[_NAME].strip()
+    try:
+        desk.change(lambda draft: replace(draft, meta={**draft.meta, "title": name or "Drawing"}))
+    except PCError as error:
+        st.session_state[_MADE] = ("", errors.sentence(error))
+
+
 def _keep() -> None:
     """A copy of the drawing that no edit changes any more."""
+    st.session_state[_OPEN] = False
     try:
         now, _ = desk.current_or_empty()
         circuit = now.draft.circuit()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pc_workbench import errors, navigate, state, store
+from pc_workbench import navigate, state, store
 from pc_workbench.components.thumbs import thumb_strip
 from pc_workbench.matching import dataset_for
 from pc_workbench.screens import complete_own as own_picture
@@ -61,14 +61,14 @@ def page() -> None:
     if dataset is not None:
         split, index = _place(dataset)
         with strip:
-            _strip(dataset, split, index, grid)
+            _strip(dataset, split, index, grid, chosen=own is None)
         row, data = dataset.split(split)[index], f"{dataset.name}:{split}"
     else:
         strip.caption(f"No dataset here has pictures of {grid}, as this model wants them.")
         row, data = None, ""
     if own is not None:
         row = own.row
-        st.caption(f"Your picture: {errors.plain(own.line)}")
+        own_picture.line(own)
     if row is None:
         st.info("Upload a picture of your own, or choose another model.")
         navigate.links("gallery")
@@ -76,13 +76,13 @@ def page() -> None:
     canvas(model, row, grid, data)
 
 
-def _strip(dataset: Dataset, split: str, index: int, grid: ImageShape) -> None:
+def _strip(dataset: Dataset, split: str, index: int, grid: ImageShape, *, chosen: bool) -> None:
     rows = dataset.split(split)
     first = max(0, min(index - STRIP // 2, len(rows) - STRIP))
     shown = range(first, min(len(rows), first + STRIP))
     thumb_strip(
         [(i, to_pixels(rows[i], grid), _label(dataset, split, i)) for i in shown],
-        selected=index,
+        selected=index if chosen else -1,
         total=len(rows),
         key="pcw_strip",
         on_pick=_pick,

@@ -54,13 +54,13 @@ def show(model: str, mask: np.ndarray, grid: ImageShape, data: str) -> Choice:
     st.session_state[_COUNT] = min(st.session_state[_COUNT], len(rows), MOST)
     for key in (_METHODS, _BASELINES):  # a page switch would drop what no widget shows
         st.session_state[key] = st.session_state[key]
-    left, middle, right = st.columns([2, 3, 3], vertical_alignment="bottom")
-    left.number_input(f"Pictures of {name}, {split}", 1, min(MOST, len(rows)), key=_COUNT)
-    middle.multiselect("Methods", list(METHODS), format_func=title_of, key=_METHODS)
+    left, right = st.columns(2)
+    left.multiselect("Methods", list(METHODS), format_func=title_of, key=_METHODS)
     right.multiselect("Baselines", list(BASELINES), format_func=title_of, key=_BASELINES)
+    number, go, said = st.columns([2, 2, 4], vertical_alignment="bottom")
+    number.number_input(f"Pictures of {name}, {split}", 1, min(MOST, len(rows)), key=_COUNT)
     methods, baselines = st.session_state[_METHODS], st.session_state[_BASELINES]
     count = st.session_state[_COUNT]
-    go, said = st.columns([2, 6], vertical_alignment="center")
     ready = bool(mask.any() and methods)
     start = go.button(
         f"Complete {count} pictures",
@@ -99,6 +99,7 @@ def _result(batch: Batch) -> None:
     st.dataframe(
         rows,
         hide_index=True,
+        placeholder="–",
         column_config={
             "MSE": st.column_config.NumberColumn(
                 format="%.1f", help="of the hidden pixels, 0-255 scale"

@@ -106,7 +106,7 @@ def _untouched(picture: np.ndarray) -> list[Panel]:
     titles = (("Posterior mean", "mean"), ("MPE", "mpe"), ("Sums up, max down", "tree"))
     large = [name for name, key in titles if chosen(key)]
     small = [f"Sample {number + 1}" for number in range(chosen("samples"))]
-    return [Panel(name, picture, "paint to hide", True) for name in large] + [
+    return [Panel(name, picture, "nothing to complete", True) for name in large] + [
         Panel(name, picture, "", False) for name in small
     ]
 

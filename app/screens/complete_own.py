@@ -55,8 +55,19 @@ def choose() -> None:
     st.toggle("Invert (dark strokes on white paper)", key=_INVERT)
     if problem := st.session_state.get(_PROBLEM):
         st.error(problem)
-    if _FILE in st.session_state:
-        st.button("Back to the dataset", on_click=leave, width="stretch")
+
+
+def line(picture: OwnPicture) -> None:
+    """What was done to the picture, and the way back to the dataset."""
+    row = st.container(horizontal=True, vertical_alignment="center")
+    row.caption(f"Your picture: {errors.plain(picture.line)}", width="stretch")
+    help_ = "Models of digits know light strokes on dark"
+    row.button("Swap light and dark", type="tertiary", on_click=_swap, help=help_)
+    row.button("Back to the dataset", type="tertiary", on_click=leave)
+
+
+def _swap() -> None:
+    st.session_state[_INVERT] = not st.session_state.get(_INVERT, False)
 
 
 def leave() -> None:

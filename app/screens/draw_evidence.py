@@ -18,7 +18,7 @@ def show(now: Desk) -> dict[Unit, str] | None:
     """The evidence and S(e); returns the texts beside the units, where they are wanted."""
     circuit = now.drawn.circuit
     if circuit is None:
-        st.caption("S(e) is computed here as soon as a leaf is drawn.")
+        st.caption("S(e), the value of the circuit, stands here as soon as a leaf is drawn.")
         return None
     text = state.get().evidence
     given: dict[str, float] = {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from pc_workbench import desk, errors, state, store
@@ -9,21 +11,22 @@ from pc_workbench.screens import draw_text
 from pccore.draft import MAX_UNITS, Draft
 from pccore.errors import PCError
 
-_PROBLEM = "pcw_start_problem"
+_PROBLEM, _OPEN = "pcw_start_problem", "pcw_start"
 _TEXT, _SAMPLE = "pcw_start_text", "pcw_start_sample"
 
 
 def menu() -> None:
     """A button with the ways to start."""
-    with st.popover("Start from", width="stretch"):
+    with st.popover("Start from", width="stretch", key=_OPEN, on_change="rerun"):
         problem = st.session_state.pop(_PROBLEM, "")
         if problem:
             st.error(problem)
-        st.button("Empty canvas", width="stretch", on_click=_empty)
+        st.button("Empty canvas", width="stretch", on_click=_begin, args=(Draft,))
         st.button(
             "A copy of the current model",
             width="stretch",
-            on_click=_copy,
+            on_click=_begin,
+            args=(_current,),
             disabled=not state.get().model,
         )
         names = _samples()
@@ -32,14 +35,14 @@ def menu() -> None:
             st.selectbox(
                 "A figure or another sample", names, format_func=titles.__getitem__, key=_SAMPLE
             )
-            st.button("Draw the sample", width="stretch", on_click=_sample)
+            st.button("Draw the sample", width="stretch", on_click=_begin, args=(_sample,))
         st.text_area(
             "A formula, or code for pccore.build",
             key=_TEXT,
             height=110,
             placeholder="0.3*x1*x2 + 0.7*!x1*!x2",
         )
-        st.button("Draw the text", width="stretch", on_click=_text)
+        st.button("Draw the text", width="stretch", on_click=_begin, args=(_text,))
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)
@@ -52,31 +55,22 @@ def _samples() -> tuple[str, ...]:
     return tuple(sorted(names, key=lambda name: (name != first, not name.startswith("figure"))))
 
 
-def _empty() -> None:
+def _begin(make: Callable[[], Draft]) -> None:
+    """Begin a drawing, and close the menu; where there is none, say why in it."""
     try:
-        desk.begin(Draft())
+        desk.begin(make())
+        st.session_state[_OPEN] = False
     except PCError as error:
         st.session_state[_PROBLEM] = errors.sentence(error)
 
 
-def _copy() -> None:
-    try:
-        now, _ = desk.current_or_empty()
-        desk.begin(now.draft)
-    except PCError as error:
-        st.session_state[_PROBLEM] = errors.sentence(error)
+def _current() -> Draft:
+    return desk.current_or_empty()[0].draft
 
 
-def _sample() -> None:
-    try:
-        desk.begin(Draft.of(store.get_circuit(st.session_state[_SAMPLE])))
-    except PCError as error:
-        st.session_state[_PROBLEM] = errors.sentence(error)
+def _sample() -> Draft:
+    return Draft.of(store.get_circuit(st.session_state[_SAMPLE]))
 
 
-def _text() -> None:
-    text = st.session_state[_TEXT]
-    try:
-        desk.begin(Draft.of(draw_text.parse_any(text)))
-    except PCError as error:
-        st.session_state[_PROBLEM] = errors.sentence(error)
+def _text() -> Draft:
+    return Draft.of(draw_text.parse_any(st.session_state[_TEXT]))

@@ -138,14 +138,17 @@ def _sample_card(sample: SampleModel) -> None:
 
 def _choose_model(name: str) -> None:
     current = state.get().model == name
-    st.button(
-        "Current model" if current else "Use this model",
-        key=f"pcw_use_{name}",
-        disabled=current,
-        on_click=state.choose_model,
-        args=(name,),
-        width="stretch",
-    )
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.button(
+            "Current model" if current else "Use this model",
+            key=f"pcw_use_{name}",
+            disabled=current,
+            on_click=state.choose_model,
+            args=(name,),
+            width="stretch",
+        )
+        if current:
+            navigate.links("inspect", "query", label="{}")
 
 
 def _datasets() -> None:
@@ -168,14 +171,17 @@ def _dataset_card(info: DatasetInfo) -> None:
         st.markdown(errors.plain(info.description[:1].upper() + info.description[1:]))
         st.caption(" · ".join(facts))
     current = state.get().dataset == info.name
-    st.button(
-        "Current dataset" if current else "Use this dataset",
-        key=f"pcw_data_{info.name}",
-        disabled=current,
-        on_click=state.choose_dataset,
-        args=(info.name,),
-        width="stretch",
-    )
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.button(
+            "Current dataset" if current else "Use this dataset",
+            key=f"pcw_data_{info.name}",
+            disabled=current,
+            on_click=state.choose_dataset,
+            args=(info.name,),
+            width="stretch",
+        )
+        if current:
+            navigate.links("data", "train", label="{}")
 
 
 def _upload() -> None:

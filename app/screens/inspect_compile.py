@@ -12,7 +12,7 @@ import streamlit as st
 from pc_workbench import controls, datastore, errors, state, store
 from pc_workbench.components import GraphEvent, circuit_graph
 from pc_workbench.components.layers import layer_blocks
-from pc_workbench.views import compile_costs, compile_facts, compile_view
+from pc_workbench.views import compile_costs, compile_facts, compile_view, sizes
 from pc_workbench.views.compile_facts import Facts
 from pc_workbench.views.outline import Outline, group_of, toggle
 from pc_workbench.views.scene import circuit_scene
@@ -242,7 +242,7 @@ def _numbers(
     st.dataframe(
         shown.rows,
         hide_index=True,
-        height=min(530, 38 + 35 * len(shown.rows)),
+        height=sizes.table(len(shown.rows), 530),
         column_config=_columns(shown),
     )
     st.caption(_footnote(program, source))

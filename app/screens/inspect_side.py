@@ -146,11 +146,14 @@ def show_verdicts(report: Report) -> None:
 def show_queries(report: Report) -> None:
     """What this circuit may be asked, and what it lacks for the rest."""
     st.markdown("### Queries")
-    lines = []
+    lines: list[str] = []
+    refused: dict[str, list[str]] = {}
     for one in violations.permissions(report):
         if one.granted:
             colour = "green" if one.quality == "exact" else "orange"
             lines.append(f":{colour}-badge[{one.quality}] {one.query.title}")
         else:
-            lines.append(f":gray-badge[✗ no] :gray[{one.query.title}] :small[:gray[{one.reason}]]")
+            refused.setdefault(one.reason, []).append(one.query.title)
+    for reason, titles in refused.items():  # the same is lacking for most of them
+        lines.append(f":gray-badge[✗ {reason}] :gray[{', '.join(titles)}]")
     st.markdown("  \n".join(lines))

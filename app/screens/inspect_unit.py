@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from pc_workbench import controls, errors, state, store
-from pc_workbench.views import labels, unit_details
+from pc_workbench.views import labels, sizes, unit_details
 from pc_workbench.views.leaf_figure import leaf_figure
 from pc_workbench.views.meaning_figure import meaning_figure
 from pc_workbench.views.outline import Outline
@@ -105,7 +105,7 @@ def _marginals(known: Meaning) -> None:
         f"Marginals, were {errors.plain(known.name)} the whole circuit"
         + (f" ({len(rows)} of {len(known.scope)} variables)" if more > 0 else "")
     )
-    st.dataframe(rows, hide_index=True, height=min(214, 38 + 35 * len(rows)))
+    st.dataframe(rows, hide_index=True, height=sizes.table(len(rows), 214))
     controls.csv_button(rows, "marginals.csv")
 
 
@@ -186,7 +186,7 @@ def _table(circuit: Circuit, outline: Outline, node: str, found: Details) -> Non
         on_click="ignore",
         type="tertiary",
     )
-    st.dataframe(list(table), hide_index=True, height=min(260, 38 + 35 * len(table)))
+    st.dataframe(list(table), hide_index=True, height=sizes.table(len(table), 260))
 
 
 def _csv(circuit: Circuit, outline: Outline, node: str) -> str:

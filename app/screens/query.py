@@ -84,7 +84,11 @@ def _answers(subject: Subject) -> None:
         symbols = ", ".join(errors.plain(one.symbol) for one in refused)
         parts.append(f":gray[{symbols}] :gray-badge[✗ {errors.plain(refused[0].why)}]")
     line = st.container(horizontal=True, vertical_alignment="center", gap="small")
-    line.markdown(" &emsp; ".join(parts), width="stretch" if not refused else "content")
+    line.markdown(
+        " &emsp; ".join(parts),
+        width="stretch" if not refused else "content",
+        help="  \n".join(errors.plain(one) for one in query_answers.meanings(found)),
+    )
     if refused:
         with line:
             navigate.links("inspect", label="See why on {}")

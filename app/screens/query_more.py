@@ -12,13 +12,13 @@ from pc_workbench import controls, errors, state
 from pc_workbench.screens import query_symbols
 from pc_workbench.screens.query_session import Subject
 from pc_workbench.screens.query_symbols import HIDDEN, POLYNOMIAL, TAB, take
-from pc_workbench.views import query_answers, query_board, query_truth
+from pc_workbench.views import query_answers, query_board, query_truth, sizes
 from pccore.errors import PCError
 from pccore.queries import licence_of
 from pccore.queries.steps import Walk, number
 from pccore.queries.trace import MAX_EDGES
 
-BEST, ENUMERATION = "Best and drawn", "Beside enumeration"
+BEST, ENUMERATION = "MPE and sample", "Check by enumeration"
 
 
 def show(subject: Subject) -> None:
@@ -67,10 +67,12 @@ def _best(subject: Subject) -> None:
         st.caption(errors.plain(best.reason or drawn.reason))
         return
     colour = "green" if licence.quality == "exact" else "orange"
-    _completion(subject, "Most probable", best.walk, f":{colour}-badge[{licence.quality}]", "mpe")
+    _completion(
+        subject, "Most probable (MPE)", best.walk, f":{colour}-badge[{licence.quality}]", "mpe"
+    )
     _gap(subject, best.walk)
-    _completion(subject, f"Drawn with seed {seed}", drawn.walk, ":green-badge[exact]", "sample")
-    st.button("Draw again", key="pcw_draw_again", on_click=_draw)
+    _completion(subject, f"Sample (seed {seed})", drawn.walk, ":green-badge[exact]", "sample")
+    st.button("Resample", key="pcw_draw_again", on_click=_draw)
 
 
 def _completion(subject: Subject, title: str, walk: Walk, badge: str, key: str) -> None:
@@ -157,7 +159,7 @@ def _enumeration(subject: Subject) -> None:
         }
         for one in lines
     ]
-    st.dataframe(rows, hide_index=True, height=min(300, 38 + 35 * len(lines)))
+    st.dataframe(rows, hide_index=True, height=sizes.table(len(lines), 300))
     controls.csv_button(rows, "enumeration.csv")
 
 

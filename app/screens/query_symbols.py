@@ -9,7 +9,7 @@ import streamlit as st
 
 from pc_workbench import controls, errors, state, store
 from pc_workbench.screens.query_session import Subject
-from pc_workbench.views import query_evidence
+from pc_workbench.views import query_evidence, sizes
 from pc_workbench.views.query_evidence import Latent
 from pccore.compile import Program
 from pccore.errors import PCError
@@ -110,7 +110,7 @@ def polynomial(subject: Subject) -> None:
     st.dataframe(
         rows,
         hide_index=True,
-        height=min(320, 38 + 35 * len(rows)),
+        height=sizes.table(len(rows), 320),
         on_select="rerun",
         selection_mode="single-row",
         key=_table(subject),

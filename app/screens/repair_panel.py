@@ -19,6 +19,7 @@ from pccore.queries.compare import differences
 from pccore.repair import Repair, repairs, why_none
 
 GRAPH = 300  # pixels
+_BROKEN = "Broken: "
 _UNDO = "pcw_repair_undo"  # (the repaired model, the one before)
 
 
@@ -61,10 +62,8 @@ def undo(model: str) -> None:
     """A way back, if the current model came from a repair in this session."""
     made = st.session_state.get(_UNDO)
     if made is not None and made[0] == model:
-        line = st.container(horizontal=True, vertical_alignment="center")
-        line.caption("This is the repaired circuit.", width="content")
-        back = "Back to the circuit before the repair"
-        if line.button(back, key="pcw_repair_back", type="tertiary"):
+        help_ = "Back to the circuit before the repair"
+        if st.button("Undo the repair", key="pcw_repair_back", type="tertiary", help=help_):
             state.choose_model(made[1])
             st.rerun()
 
@@ -136,9 +135,17 @@ def _use(model: str, circuit: Circuit, apply: Callable[[Circuit], None] | None, 
     if apply is not None:
         apply(circuit)
         return
-    made = store.put_model(circuit)
+    made = store.put_model(circuit.with_meta({**circuit.meta, "title": repaired(model)}))
     state.choose_model(made)
     st.session_state[_UNDO] = (made, model)
+
+
+def repaired(model: str) -> str:
+    """What to call a model that was repaired: samples that are broken say so in their title."""
+    title = store.title_of(model)
+    if title.startswith(_BROKEN):
+        return f"Repaired: {title.removeprefix(_BROKEN)}"
+    return title if title.startswith("Repaired: ") else f"Repaired: {title}"
 
 
 def _forget(key: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pc_workbench import controls, datastore, errors, sharing, state, store
+from pc_workbench import controls, datastore, errors, navigate, sharing, state, store
 from pc_workbench.views import commands
 from pccore.errors import PCError
 
@@ -29,9 +29,15 @@ def _panel() -> None:
     address = sharing.link()
     if address:
         st.code(address, language=None, wrap_lines=True)
-        st.caption("Opens the circuit, the evidence and this view, on any server.")
+        st.caption(
+            "Opens the circuit, the evidence and this view. Nothing is kept on the server for it."
+        )
     else:
-        st.caption("This circuit is too large for a link.")
+        st.caption(
+            "This circuit is too large for a link of its own: pass the file on, or publish it on "
+            "Workspace, for a link to this server."
+        )
+        navigate.links("workspace")
     st.markdown("**File**")
     own = datastore.id_of(now.dataset) is not None
     st.session_state.setdefault(_DATA, own)

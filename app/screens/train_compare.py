@@ -13,7 +13,7 @@ import streamlit as st
 from pc_workbench import controls, datastore, errors, jobs, runs, session, state
 from pc_workbench.jobs import JobView
 from pc_workbench.screens import train_curves, train_offer
-from pc_workbench.views import commands
+from pc_workbench.views import commands, sizes
 from pccore.errors import OptionError, PCError
 from pccore.learn import RunConfig, RunDirectory, board
 from pccore.learn.directory import METRICS, STATUS
@@ -112,8 +112,9 @@ def _table(shown: Sequence[tuple[RunConfig, JobView]], summaries: Mapping[str, R
         key=_RUNS,
         on_select=functools.partial(_picked, [view.id for _, view in shown]),
         selection_mode="single-row",
-        height=min(320, 40 + 35 * len(rows)),
+        height=sizes.table(len(rows), 320),
         column_config={
+            "epoch": st.column_config.TextColumn(width=85),
             "best (nats)": st.column_config.NumberColumn(format="%.4f"),
             "seconds": st.column_config.NumberColumn(format="%.1f"),
         },
@@ -178,7 +179,7 @@ def _side_by_side(summaries: Sequence[RunSummary], names: Mapping[str, str]) -> 
              **{h: _cell(one.results[name]) for h, one in zip(heads, summaries, strict=True)}}
             for name in RESULTS
         ]  # fmt: skip
-        st.dataframe(rows, hide_index=True, height=min(420, 40 + 35 * len(rows)))
+        st.dataframe(rows, hide_index=True, height=sizes.table(len(rows), 420))
         controls.csv_button(rows, "settings.csv")
         st.caption(
             "Choose runs in “Compare with” above to set them side by side; without a choice "

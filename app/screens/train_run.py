@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 import streamlit as st
 
-from pc_workbench import controls, errors, jobs, navigate, runs, state
+from pc_workbench import controls, errors, jobs, navigate, runs, state, store
 from pc_workbench.jobs import JobView
 from pc_workbench.jobs_state import LIVE, RESUMABLE, JobState
+from pc_workbench.matching import completable
 from pc_workbench.screens import train_curves, train_look, train_reshape
 from pc_workbench.views import curves, sizes
 from pc_workbench.views.curves import Story
@@ -38,7 +39,8 @@ def show(run: str) -> None:
     if done:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
             st.markdown(done, width="stretch")
-            navigate.links("inspect", "complete")
+            pages = ["complete"] if completable(store.get_circuit(state.get().model)) else []
+            navigate.links("inspect", "query", *pages)
     st.fragment(_live, run_every=_tick(view.state))(
         run, view.state, title, train_curves.others(run)
     )
@@ -93,11 +95,11 @@ def _headline(view: JobView, title: str) -> None:
     # One that has trained before made room for others, or was stopped.
     waits = "waiting for its turn" if status.epoch else "queued"
     words = {"queued": f"{waits}, number {view.position}", "starting": "starting a process"}
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.badge(words.get(view.state, view.state), color=COLOURS.get(view.state, "blue"))
-        st.markdown(title, width="stretch")
-        if view.state not in LIVE:
-            st.button("Close", type="tertiary", on_click=_close)
+    left, right = st.columns([8, 1], vertical_alignment="top")
+    colour = COLOURS.get(view.state, "blue")
+    left.markdown(f":{colour}-badge[{words.get(view.state, view.state)}] &ensp;{title}")
+    if view.state not in LIVE:
+        right.button("Close", type="tertiary", on_click=_close, help="The run stays in the list")
     if view.state == "queued":
         registry = jobs.registry()
         load = registry.load()

@@ -39,7 +39,7 @@ def page() -> None:
     problem = st.session_state.pop(_SAID, "")
     if problem:
         st.warning(problem)
-    left, right = st.columns([7, 5], gap="large")
+    left, right = st.columns([6, 5], gap="large")
     with left, errors.boundary():
         _link()
         workspace_publish.show()
@@ -50,14 +50,13 @@ def page() -> None:
 
 def _link() -> None:
     home = session.workspace()
-    st.subheader("Its link")
+    st.subheader("Link to this workspace")
     st.code(session.address(workspace=home), language=None, wrap_lines=True)
     kept = session.cookie_workspaces()
     here = (
-        "This browser remembers it; the address above the page does not show it, and can be passed "
-        "on."
+        "This browser remembers it. The address of the page does not show it, and may be passed on."
         if kept[:1] == (home,)
-        else "The address above the page has it, too."
+        else "The address of the page contains it, too: to pass something on, use Share."
     )
     st.caption(
         "Circuits, drawings and runs that you make belong to this workspace. Whoever has this link "
@@ -122,7 +121,7 @@ def _turns(seconds: float) -> list[str]:
 
 def _things() -> None:
     """Models, drawings and runs, to be opened or deleted."""
-    st.subheader("What is in it")
+    st.subheader("Contents")
     found = [*_models(), *_drawings(), *_datasets(), *_runs()]
     if found:
         rows = [{name: one[name] for name in ("kind", "title", "size", "id")} for one in found]
@@ -132,7 +131,13 @@ def _things() -> None:
             key=_THINGS,
             on_select="rerun",
             selection_mode="multi-row",
-            height=min(360, 40 + 35 * len(rows)),
+            height=sizes.table(len(rows), 360),
+            column_config={
+                "kind": st.column_config.TextColumn(width=64),
+                "title": st.column_config.TextColumn(width=205),
+                "size": st.column_config.TextColumn(width=110),
+                "id": None,  # says nothing to anybody
+            },
         )
         chosen = [found[n] for n in _selected() if n < len(found)]
         with st.container(horizontal=True):

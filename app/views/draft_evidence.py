@@ -79,13 +79,13 @@ def answer(values: UnitValues, given: Mapping[str, float], report: Report | None
     """What the circuit says, from the engine's run."""
     said = ", ".join(f"{name}={labels.number(value)}" for name, value in given.items())
     value, total = math.exp(values.log_root), math.exp(values.log_partition)
-    equation = f"S({said or '*'}) = {significant(value)}"
+    equation = f"S({said or '∗'}) = {significant(value)}"
     notes: list[str] = []
     vector = indicators(values.circuit, given)
     if vector:
         notes.append(f"{vector} = {significant(value)}")
     if given:
-        notes.append(f"Z = S(*) = {significant(total)}")
+        notes.append(f"Z = S(∗) = {significant(total)}")
     if report is not None and not report.valid:
         notes.append("The circuit is not known to be valid: S(e) need not be a probability.")
     elif given and total > 0 and abs(total - 1) > 1e-9:

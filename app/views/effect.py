@@ -48,7 +48,7 @@ def effect(circuit: Circuit, found: Consequence, computed: float) -> Effect:
 def bars(shown: Effect) -> str:
     """Both numbers with a bar each, as HTML; texts are escaped, the wrong one is hatched."""
     top = max(shown.computed, shown.truth) or 1.0
-    given = shown.given or "*"
+    given = shown.given or "∗"
     if len(given) > 16:
         given = "e"
     rows = []

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 from pc_workbench.views.query_evidence import Given
@@ -14,6 +16,13 @@ from pccore.queries import Licence, UnitValues, licence_of, trace
 from pccore.queries.steps import Walk, draw, explain, number
 
 Worth = Literal["exact", "bound", "estimate", "refused"]
+_WORTHS: Mapping[Worth, str] = MappingProxyType(
+    {
+        "exact": "the answer itself, up to rounding.",
+        "bound": "never more than the answer, maybe less.",
+        "estimate": "from samples, so it varies.",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,25 +43,39 @@ def answers(values: UnitValues, given: Given) -> list[Answer]:
     partition = licence_of(values, "partition")
     chance = licence_of(values, "probability")
     found = [
-        Answer(f"S({short})", _linear(values.log_root), "exact", "The value of the root."),
+        Answer(f"S({short})", _linear(values.log_root), "exact", _root(said)),
         Answer(
             "Z",
             _linear(values.log_partition) if partition.granted else "",
             _worth(partition),
-            _why(partition, "S(∗), the sum over all states."),
+            _why(partition, "the partition function, S(∗): the sum of S over all states."),
         ),
     ]
     log_p = math.nan
     if chance.granted and values.log_partition > -math.inf:
         log_p = values.log_root - values.log_partition
-    why = _why(chance, "S(e) / Z.")
+    why = _why(chance, "the probability of what is observed, S(e) / Z.")
     shown = "" if math.isnan(log_p) else _linear(log_p)
     worth = _worth(chance) if shown or not chance.granted else "refused"
     if chance.granted and not shown:
         why = "Z is 0: there is no distribution."
     found.append(Answer(f"P({'e' if said else '∗'})", shown, worth, why))
-    found.append(Answer("log P", _log(log_p) if shown else "", worth, why))
+    logged = _why(chance, "its natural logarithm, in nats.") if shown else why
+    found.append(Answer("log P", _log(log_p) if shown else "", worth, logged))
     return found
+
+
+def _root(said: str) -> str:
+    """What S is. said: the evidence."""
+    given = "what is observed" if said else "nothing observed (∗)"
+    return f"the value of the root, with {given}."
+
+
+def meanings(found: Sequence[Answer]) -> list[str]:
+    """What each of the numbers is, and what their badges say."""
+    lines = [f"{one.symbol}: {one.why}" for one in found if one.worth != "refused"]
+    worths = {one.worth for one in found}
+    return [*lines, *(f"{name}: {text}" for name, text in _WORTHS.items() if name in worths)]
 
 
 def _linear(log: float) -> str:

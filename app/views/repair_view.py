@@ -62,7 +62,7 @@ def outcome(circuit: Circuit, witness: Witness, repair: Repair) -> Outcome:
         ("Units", f"{circuit.num_units:,}", f"{after.num_units:,}"),
     ]
     if legal:
-        rows.append(("S(*), nothing observed", _value(circuit, {}), _value(after, {})))
+        rows.append(("S(∗), nothing observed", _value(circuit, {}), _value(after, {})))
         rows += _consequence_rows(circuit, after, consequence(circuit, witness))
     return Outcome(circuit, after, _agreement(circuit, after) if legal else "", tuple(rows))
 
@@ -81,7 +81,7 @@ def _consequence_rows(
 ) -> list[tuple[str, str, str]]:
     if found is None or found.unit != circuit.root:
         return []
-    given = ", ".join(f"{name}={value:g}" for name, value in found.evidence.items()) or "*"
+    given = ", ".join(f"{name}={value:g}" for name, value in found.evidence.items()) or "∗"
     try:
         truth = labels.number(math.exp(oracle.log_measure(after, dict(found.evidence))))
     except PCError:

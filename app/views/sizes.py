@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 
 def count(number: int) -> str:
     """A count: exact below a million, then three digits ("1.24 million")."""
@@ -14,6 +16,11 @@ def count(number: int) -> str:
 def plural(number: int, noun: str) -> str:
     """ "1 unit", "12 units"."""
     return f"{count(number)} {noun}" + ("" if number == 1 else "s")
+
+
+def table(rows: int, most: int) -> int | Literal["content"]:
+    """The height of a table in pixels: no more than its rows need, and at most `most`."""
+    return "content" if 36 + 35 * rows <= most else most
 
 
 def duration(seconds: float | None) -> str:

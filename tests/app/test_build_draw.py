@@ -296,11 +296,11 @@ def test_hostile_ids_and_files(home: Path):
 
 def test_evidence_in_any_spelling_gives_the_papers_answer():
     at = show(model="figure1_naive_bayes")
-    at.text_input[0].set_value("x1=1, x2=0").run()
+    at.text_input(key="pcw_draw_evidence").set_value("x1=1, x2=0").run()
     clean(at)
     assert any(m.value == "**S(X1=1, X2=0) = 0.522**" for m in at.markdown)
     assert any("S(1, 0, 0, 1) = 0.522" in c.value for c in at.caption)
-    at.text_input[0].set_value("x1=7").run()
+    at.text_input(key="pcw_draw_evidence").set_value("x1=7").run()
     assert not at.exception
     assert any("from 0 to 1" in c.value for c in at.caption)
 
@@ -343,10 +343,22 @@ def test_start_menu():
 def test_keep_a_copy_puts_it_into_the_gallery():
     at = show(model="figure1_naive_bayes")
     Hand(at).do({"op": "add", "id": "a", "kind": "sum", "x": 0, "y": 0})
+    assert at.text_input(key="pcw_draw_name").value.endswith("edited")
     button(at, "Keep a copy").click().run()
     clean(at)
     (kept,) = store.models()
     assert kept.title.endswith("edited") and kept.variables == 2
+    at.text_input(key="pcw_draw_name").set_value("My *first* circuit").run()
+    clean(at)
+    assert store.title_of(model_of(at)) == "My *first* circuit"
+    button(at, "Keep a copy").click().run()
+    assert "My *first* circuit" in {one.title for one in store.models()}
+
+
+def test_nothing_cannot_be_kept():
+    at = show()
+    button(at, "Empty canvas").click().run()
+    assert button(at, "Keep a copy").disabled
 
 
 # -- the views -------------------------------------------------------------------------------

@@ -102,7 +102,7 @@ def test_a_step_beyond_the_end_is_the_last_one() -> None:
     assert "induced tree is complete" in "".join(component(at, "stepper")["shown"]["notes"])
 
 
-TABS = ("Best and drawn", "Beside enumeration", "Network polynomial", "Hidden variables")
+TABS = ("MPE and sample", "Check by enumeration", "Network polynomial", "Hidden variables")
 
 
 @pytest.mark.parametrize("tab", TABS)
@@ -118,7 +118,7 @@ def test_every_tab_of_every_kind_of_model(model: str, tab: str) -> None:
 
 def test_the_best_explanation_becomes_evidence() -> None:
     at = show(model="figure1_naive_bayes")
-    at.session_state["pcw_query_more"] = "Best and drawn"
+    at.session_state["pcw_query_more"] = "MPE and sample"
     at.run()
     assert "Enumeration finds the same state, S = 0.522" in texts(at)
     next(one for one in at.button if one.key == "pcw_take_mpe").click()
@@ -129,7 +129,7 @@ def test_the_best_explanation_becomes_evidence() -> None:
 
 def test_wrong_answers_stand_beside_enumeration() -> None:
     at = show(model="incomplete", evidence="X2=0")
-    at.session_state["pcw_query_more"] = "Beside enumeration"
+    at.session_state["pcw_query_more"] = "Check by enumeration"
     at.run()
     assert "differ from enumeration" in texts(at)
     table = at.dataframe[0].value

@@ -194,9 +194,13 @@ def test_answers_say_what_they_are_worth() -> None:
         ("P(e)", "0.522", "exact"),
         ("log P", "−0.650088", "exact"),
     ]
+    said = query_answers.meanings(found)
+    assert said[0] == "S(X1 = 1, X2 = 0): the value of the root, with what is observed."
+    assert said[3].endswith("in nats.") and said[4].startswith("exact: ") and len(said) == 5
     found = query_answers.answers(evaluated(figure("incomplete"), asked), asked)
     assert [one.worth for one in found] == ["exact", "refused", "refused", "refused"]
     assert found[1].why == "needs a circuit that is smooth"
+    assert len(query_answers.meanings(found)) == 2  # what is refused says why by itself
 
 
 @settings(max_examples=25)

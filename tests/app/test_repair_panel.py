@@ -112,5 +112,5 @@ def test_numbers_of_the_table() -> None:
     found = outcome(model, witness, repairs(model, witness)[0])
     rows = {name: (before, after) for name, before, after in found.rows}
     assert rows["Violations"] == ("2", "0")
-    assert rows["S(*), nothing observed"] == ("1", "0.5")
+    assert rows["S(∗), nothing observed"] == ("1", "0.5")
     assert "enumeration" in found.sentence

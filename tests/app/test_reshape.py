@@ -182,6 +182,7 @@ def test_a_run_is_pruned_and_goes_on() -> None:
     again = next(shlex.split(c.value) for c in at.code if f"{second}/initial" in c.value)
     assert again[:2] == ["pccore", "train"]
     assert runs.run_title(second).startswith("**Tree, pruned 50%")
+    assert runs.use_best(second) == "Tree, pruned 50% by flow, trained on parity"
 
 
 def test_distillation_is_a_method() -> None:

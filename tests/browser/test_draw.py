@@ -161,6 +161,17 @@ def test_text_and_drawing_are_one_circuit(page: Page, workbench: str):
     settled(page)
     after = hand.centre("product C2")
     assert abs(after[0] - place[0]) < 2  # the layout is kept
+    # What a text adds is in the window, where all was before.
+    text.fill("0.5*(x1*x2*x3*x4*x5*x6*x7*x8*x9) + 0.5*(!x1*!x2*!x3*!x4*!x5*!x6*!x7*!x8*!x9)")
+    expect(hand.node("leaf x̄9")).to_be_visible()
+    settled(page)
+    window = hand.box(hand.svg)
+    for name in ("leaf x1", "leaf x̄9"):
+        x, y = hand.centre(name)
+        assert window["x"] < x < window["x"] + window["width"]
+        assert window["y"] < y < window["y"] + window["height"]
+    text.fill(formula)
+    expect(hand.node("sum A1")).to_be_visible()
 
     # A mistake: underlined, the drawing as it was, nothing typed is lost.
     wrong = formula.replace("0.6*X1 + 0.4*!X1", "0.6*X1 + 0.4*")
@@ -194,6 +205,8 @@ def test_start_from_a_figure_and_from_text(page: Page, workbench: str):
     expect(page.locator(".pc-editor .node").first).to_be_visible()
     expect(page).to_have_url(re.compile("model=d-"))
     box = page.get_by_role("textbox", name="A formula, or code")
+    expect(box).to_have_count(0)  # the menu has closed
+    page.get_by_role("button", name="Start from").click()
     box.fill("0.3*x1*x2 + 0.7*!x1*!x2")
     box.press("Control+Enter")
     page.get_by_role("button", name="Draw the text").click()

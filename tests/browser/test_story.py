@@ -153,7 +153,7 @@ def test_the_story(page: Page, workbench: str):
 
     # complete
     go(page, "Complete")
-    expect(page.get_by_text("paint to hide").first).to_be_visible(timeout=PATIENT)
+    expect(page.get_by_text("nothing to complete").first).to_be_visible(timeout=PATIENT)
     page.get_by_label("Outline of the hidden region").uncheck()
     truth = cells(page, "MPE")
     paint_stroke(page, (0.05, 0.3), (0.95, 0.3))

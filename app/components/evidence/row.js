@@ -105,7 +105,9 @@ class Row {
       chip.setAttribute("aria-pressed", String(pressed));
       chip.classList.toggle("covered", row.covered !== undefined && row.covered === row.values[i]);
       const [fill, prior, , chance] = chip.children;
-      fill.style[bars ? "height" : "width"] = `${100 * Math.max(0, Math.min(1, (p || 0) / top))}%`;
+      const share = Math.max(0, Math.min(1, (p || 0) / top));
+      if (bars) fill.style.height = `calc(${share} * (100% - var(--e-names)))`;
+      else fill.style.width = `${100 * share}%`;
       prior.hidden = before === null;
       if (before !== null) prior.style.left = `calc(${100 * Math.min(1, before)}% - 1px)`;
       chance.textContent = chanceText(p);

@@ -45,7 +45,8 @@ class Viewport {
   fit(bounds) {
     const { clientWidth: width, clientHeight: height } = this.svg;
     if (!width || !height) return;
-    const pad = { x: 24, top: 24, bottom: 36 };
+    // In a narrow window the buttons on top reach over its middle, where the root is.
+    const pad = { x: 24, top: width < 420 ? 56 : 24, bottom: 36 };
     const k = Math.min((width - 2 * pad.x) / (bounds.right - bounds.left),
       (height - pad.top - pad.bottom) / (bounds.bottom - bounds.top), 1.35);
     this.k = Math.max(ZOOM.least, k);
@@ -56,6 +57,12 @@ class Viewport {
   }
 
   screen({ x, y }) { return { x: x * this.k + this.x, y: y * this.k + this.y }; }
+
+  // Is all of this in the window?
+  holds({ left, right, top, bottom }) {
+    const [from, to] = [this.screen({ x: left, y: top }), this.screen({ x: right, y: bottom })];
+    return from.x >= 0 && from.y >= 0 && to.x <= this.svg.clientWidth && to.y <= this.svg.clientHeight;
+  }
 
   // Bring a point of the drawing into the window, with as little movement as possible.
   reveal(point, centre) {

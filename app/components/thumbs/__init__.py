@@ -31,7 +31,7 @@ def thumb_strip(
 
     Args:
         pictures: (index, uint8 [H, W] or [H, W, 3], label) of those in the row.
-        selected: index of the current picture.
+        selected: index of the current picture, -1 where it is none of these.
         total: how many pictures there are.
         key: unique and constant.
         on_pick: called with the index before the rerun that the choice causes.

@@ -24,9 +24,8 @@ class Strip {
     this.root = root;
     this.part = (role) => root.querySelector(`[data-role="${role}"]`);
     this.nonce = Date.now() % 1e9;
-    const step = (by) => () => this.pick(this.data.selected + by);
     const actions = {
-      previous: step(-1), next: step(1),
+      previous: () => this.pick(this.beside(-1)), next: () => this.pick(this.beside(1)),
       random: () => this.pick(Math.floor(Math.random() * this.data.total)),
     };
     for (const [name, action] of Object.entries(actions)) {
@@ -37,8 +36,14 @@ class Strip {
       if (!by) return;
       event.preventDefault();
       this.follow = true; // the focus goes with the choice
-      this.pick(this.data.selected + by);
+      this.pick(this.beside(by));
     });
+  }
+
+  // The picture before or after the current one; where none is, the first that is shown.
+  beside(by) {
+    const { pictures, selected } = this.data;
+    return selected < 0 ? pictures[0].index : selected + by;
   }
 
   pick(index) {
@@ -68,15 +73,15 @@ class Strip {
         return button;
       }));
     }
-    for (const button of this.part("strip").children) {
+    for (const [place, button] of [...this.part("strip").children].entries()) {
       const on = Number(button.dataset.index) === data.selected;
       button.setAttribute("aria-checked", String(on));
-      button.tabIndex = on ? 0 : -1;
+      button.tabIndex = on || (data.selected < 0 && place === 0) ? 0 : -1;
       if (on && this.follow) button.focus({ preventScroll: true });
       if (on) this.centre(button);
     }
     this.follow = false;
-    this.part("place").textContent = `${data.selected + 1} of ${data.total}`;
+    this.part("place").textContent = data.selected < 0 ? `${data.total} pictures` : `${data.selected + 1} of ${data.total}`;
   }
 }
 
