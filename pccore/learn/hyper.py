@@ -150,10 +150,14 @@ class HyperLearner(Learner):
             loss = loss - bank.expected_log(values, bank.counts(self._statistics[n]))
         (loss / max(1, result.rows)).backward()  # pyright: ignore[reportUnknownMemberType]
         self._optimiser.step()
+        self._write()
+        return result
+
+    def _write(self) -> None:
+        """Give the program the values that the network generates now."""
         self._made = self._make()
         for n, values in self._made.items():
             self.program.banks[n].set(values.detach())
-        return result
 
     def params(self) -> Params:
         """The current parameters: network, embeddings, and what is not generated."""
