@@ -78,7 +78,8 @@ def sectors_circuit(
 ) -> Circuit:
     """The circuit, float32, a parameter id being the name of its group.
 
-    copies: K indicators for each variable, also where that is more than its states. Names: L(variable) indicators, which the replicas share, or L(replica.path) other leaves;
+    copies: K indicators for each variable, also where that is more than its states.
+    Names: L(variable) indicators, which the replicas share, or L(replica.path) other leaves;
     S(replica.path) sums, P(replica.path) products, T(replica) the second sums of the root region.
 
     Raises OptionError where the circuit would be too large.

@@ -62,7 +62,8 @@ class Outcome:
 def trained(folder: Path, job: Job, data: Dataset, minutes: float, seed: int) -> Outcome:
     """Train, or read what an earlier call has done; the test rows are scored at the end.
 
-    minutes: of training and validation, all calls together; at least one epoch. Raises RunError
+    minutes: of training and validation, all calls together; a call that trains does an epoch at
+    least. Raises RunError
     where the directory holds a run with other settings.
     """
     run, notes = RunDirectory(folder / job.name), folder / f"{job.name}.json"
@@ -97,6 +98,7 @@ class _Clock:
 
     def __init__(self, run: RunDirectory, seconds: float, before: float) -> None:
         self._run, self._seconds = run, seconds
+        self._done = run.scores().epoch or 0
         self._start = time.perf_counter() - before
         self._last = (-1, 0.0)
         self.cpu: list[float] = []
@@ -112,9 +114,9 @@ class _Clock:
             if self._last[0] == event.epoch:  # no validation in between
                 self.cpu.append(now - self._last[1])
             self._last = (event.epoch, now)
-        # Not in the first epoch, before which nothing has been learned.
-        learned = isinstance(event, Step | Epoch) and event.epoch > isinstance(event, Step)
-        if learned and self.spent > self._seconds:
+        # A step is of an epoch that has yet to end.
+        ahead = event.epoch - self._done if isinstance(event, Step | Epoch) else 0
+        if ahead > isinstance(event, Step) and self.spent > self._seconds:
             self._run.request("stop")
 
 
