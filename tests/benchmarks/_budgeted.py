@@ -1,4 +1,4 @@
-"""One training within a budget of minutes, in a run directory: what is done is not done again.
+"""One training within a budget of processor time, in a run directory: what is done is not done again.
 
 A model that validation has ended is finished; one that the budget has ended goes on in the same
 directory when a later call allows more minutes. Beside a run there is what came of it, NAME.json.
@@ -44,9 +44,9 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One trained model. valid, test: mean nats of the epoch that validated best. seconds: spent.
-    ms, cpu_ms: milliseconds of a step by the clock and of the processor, medians. ended: by
-    validation or by time."""
+    """One trained model. valid, test: mean nats of the epoch that validated best. seconds: of
+    processor time. ms, cpu_ms: milliseconds of a step by the clock and of the processor, medians.
+    ended: by validation or by time."""
 
     parameters: int
     valid: float
@@ -62,7 +62,7 @@ class Outcome:
 def trained(folder: Path, job: Job, data: Dataset, minutes: float, seed: int) -> Outcome:
     """Train, or read what an earlier call has done; the test rows are scored at the end.
 
-    minutes: of training and validation, all calls together; a call that trains does an epoch at
+    minutes: of processor time for training and validation, all calls together; a call that trains does an epoch at
     least. Raises RunError
     where the directory holds a run with other settings.
     """
@@ -99,14 +99,14 @@ class _Clock:
     def __init__(self, run: RunDirectory, seconds: float, before: float) -> None:
         self._run, self._seconds = run, seconds
         self._done = run.scores().epoch or 0
-        self._start = time.perf_counter() - before
+        self._start = time.process_time() - before
         self._last = (-1, 0.0)
         self.cpu: list[float] = []
 
     @property
     def spent(self) -> float:
-        """Seconds, earlier calls included."""
-        return time.perf_counter() - self._start
+        """Seconds of processor time, earlier calls included."""
+        return time.process_time() - self._start
 
     def __call__(self, event: Event) -> None:
         now = time.process_time()

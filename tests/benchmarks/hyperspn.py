@@ -5,8 +5,8 @@
 Every dataset of the tables that is in the data folder, or those named, small ones first, with the
 paper's defaults: k = 5, r = 50, h = 5, layers of 20 (baby registries 20 and 10), Adam, batches of
 500 (50 above 850 variables, as the authors' scripts have it). Each model trains until the
-validation score has not risen for 1000 steps, or for the minutes given; the epoch is chosen by
-validation. The baseline comes with the weight decay of the paper, 0.001, once on the sum over a
+validation score has not risen for 1000 steps, or for the minutes of processor time given; the
+epoch is chosen by validation. The baseline comes with the weight decay of the paper, 0.001, once on the sum over a
 batch, as the authors' code has it, and once on the mean, which is 500 times stronger; validation
 chooses. The test rows are scored once, at the end. Prints test log-likelihoods in nats beside the
 published ones.
@@ -92,7 +92,9 @@ def main() -> None:
     """Train, print line by line and in a table at the end."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("datasets", nargs="*", help="names; all of the tables that are found")
-    parser.add_argument("--minutes", type=float, default=10.0, help="for each model, at most")
+    parser.add_argument(
+        "--minutes", type=float, default=10.0, help="of processor time for each model"
+    )
     parser.add_argument("--runs", metavar="DIR", help="keeps the runs, to go on with")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
@@ -149,8 +151,8 @@ def compare(
         done = trained(folder, job, data, options.minutes, options.seed)
         output.say(
             f"{name}: {title} {settings}: test {done.test:.4f}, valid {done.valid:.4f}, epoch "
-            f"{done.best_epoch} of {done.epochs}, {done.seconds:.0f} s, {done.cpu_ms:.1f} ms of "
-            f"processor time a step, ended by {done.ended}"
+            f"{done.best_epoch} of {done.epochs}, {done.seconds:.0f} s of processor time, "
+            f"{done.cpu_ms:.1f} ms a step, ended by {done.ended}"
         )
         return done
 
@@ -176,7 +178,7 @@ def compare(
 def report(found: Mapping[str, Mapping[str, Outcome]], output: Output) -> None:
     """The table, and how often HyperSPN is ahead of the baselines and near the paper."""
     head = ["dataset", "model", "parameters", "test", "paper", "gap", "valid", "best epoch", "of",
-            "ms a step", "cpu ms", "reference ms", "s", "ended by"]  # fmt: skip
+            "ms a step", "cpu ms", "reference ms", "cpu s", "ended by"]  # fmt: skip
     output.table(head, [row for name, models in found.items() for row in rows_of(name, models)])
     ahead = near = 0
     for name, models in found.items():
