@@ -1,4 +1,4 @@
-"""One training within a budget of processor time, in a run directory: what is done is not done again.
+"""One training within a budget of processor time; what is done is not done again.
 
 A model that validation has ended is finished; one that the budget has ended goes on in the same
 directory when a later call allows more minutes. Beside a run there is what came of it, NAME.json.
@@ -62,9 +62,8 @@ class Outcome:
 def trained(folder: Path, job: Job, data: Dataset, minutes: float, seed: int) -> Outcome:
     """Train, or read what an earlier call has done; the test rows are scored at the end.
 
-    minutes: of processor time for training and validation, all calls together; a call that trains does an epoch at
-    least. Raises RunError
-    where the directory holds a run with other settings.
+    minutes: of processor time for training and validation, all calls together; a call that trains
+    does an epoch at least. Raises RunError where the directory holds a run with other settings.
     """
     run, notes = RunDirectory(folder / job.name), folder / f"{job.name}.json"
     known = Outcome(**json.loads(notes.read_text())) if notes.exists() else None

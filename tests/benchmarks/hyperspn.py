@@ -6,10 +6,10 @@ Every dataset of the tables that is in the data folder, or those named, small on
 paper's defaults: k = 5, r = 50, h = 5, layers of 20 (baby registries 20 and 10), Adam, batches of
 500 (50 above 850 variables, as the authors' scripts have it). Each model trains until the
 validation score has not risen for 1000 steps, or for the minutes of processor time given; the
-epoch is chosen by validation. The baseline comes with the weight decay of the paper, 0.001, once on the sum over a
-batch, as the authors' code has it, and once on the mean, which is 500 times stronger; validation
-chooses. The test rows are scored once, at the end. Prints test log-likelihoods in nats beside the
-published ones.
+epoch is chosen by validation. The baseline comes with the weight decay of the paper, 0.001, once
+on the sum over a batch, as the authors' code has it, and once on the mean, which is 500 times
+stronger; validation chooses. The test rows are scored once, at the end. Prints test
+log-likelihoods in nats beside the published ones.
 
 With --runs the models are ordinary run directories: a second call prints what is done and goes on
 with what was cut short by an interrupt or, where more minutes are given now, by time.
