@@ -99,7 +99,7 @@ def test_weights_are_what_the_network_says() -> None:
     torch.testing.assert_close(params[name], expected)
     torch.testing.assert_close(params.one(name), expected)
     assert circuit.num_parameters == params.network.count + 3  # and the mixture
-    assert materialised(circuit).num_parameters == 3 * 2 * 5 * 9 + 3
+    assert materialised(circuit).num_parameters == 3 * 5 * (3 * 2 + 9) + 3
 
 
 def test_what_does_not_fit_is_refused() -> None:

@@ -136,6 +136,10 @@ class LeafLayer(Layer):
     def _look_up(self, state: Pass, states: Tensor, out: Tensor) -> None:
         """Sum of the table rows of each (group, sample)."""
         _, d, samples = states.shape
+        if d == 1 and self.bank.states_last and state.complete:
+            table = self.rows.of(self.bank.table(self.bank.coefficients))[:, 0]  # [G, S, K]
+            torch.gather(table.mT.contiguous(), 2, states.expand(-1, self.spec.size, -1), out=out)
+            return
         for part in self.parts(samples * (d + self.spec.size)):
             own = states[part]
             bags = state.workspace.take("bags", (len(own), samples, d), own)

@@ -141,7 +141,7 @@ class Tables:
         """Up pass over x [B, V] without missing values, with the parameters of the source."""
         program = self.program
         for number, (theirs, rows) in self._sources.items():
-            program.banks[number].set(source.banks[theirs].values[rows])
+            program.banks[number].set(source.banks[theirs].values.index_select(0, rows))
         inner: list[TablePass] = []
         for block in self._blocks:
             below = block.inner.up(block.patterns, source, block.workspace)

@@ -9,6 +9,8 @@ from pccore.compile.bank import LARGE_WEIGHT, project_to_simplex, row_major
 
 #: Numbers that one step of `advance` works on: a few passes over what stays in the cache.
 CHUNK = 2**19
+#: Edges of a sum up to which a softmax is quicker across the sums than along their edges.
+FEW = 16
 
 
 class WeightBank:
@@ -131,7 +133,10 @@ class WeightBank:
 
     def constrain(self, raw: Tensor) -> Tensor:
         """Softmax over the edges of each sum."""
-        return torch.softmax(raw, 2)
+        if raw.shape[2] > FEW:
+            return torch.softmax(raw, 2)
+        across = raw.flatten(0, 1).T.contiguous()
+        return torch.softmax(across, 0).T.unflatten(0, raw.shape[:2])
 
     def unconstrain(self) -> Tensor:
         """Log-weights, floored at log 1e-12."""

@@ -98,6 +98,8 @@ class HyperLearner(Learner):
             raw, lr=options.learning_rate, weight_decay=options.weight_decay
         )
         self._statistics = program.zero_statistics()
+        #: The values that the banks have, as functions of what is learned; None: not known yet.
+        self._made: dict[int, Tensor] | None = None
 
     def _place(self, bank: Bank) -> Tensor | None:
         """Where each number of the bank stands among the outputs of the network, -1 for numbers of
@@ -129,36 +131,42 @@ class HyperLearner(Learner):
         picked = outputs.index_select(0, place.clamp_min(0).flatten()).view(place.shape)
         return picked if own is None else torch.where(place < 0, own, picked)
 
+    def _make(self) -> dict[int, Tensor]:
+        """The values of each bank that the network and the parameters of our own give now."""
+        outputs = Network.of(self._learned).logits().reshape(-1)
+        banks = self.program.banks
+        return {n: banks[n].constrain(self._raw(n, outputs)) for n in self._banks}
+
     def batch(self, x: Tensor) -> BatchResult:
         """One Adam step on the mean negative log-likelihood of the batch."""
         for statistics in self._statistics:
             statistics.zero_()
         result = self.gather(self.expect(x, self._statistics), self._statistics)
         self._optimiser.zero_grad(set_to_none=True)
-        outputs = Network.of(self._learned).logits().reshape(-1)
-        loss = outputs.new_zeros(())
-        for n in self._banks:
+        loss = torch.zeros((), device=self.program.device, dtype=self.program.dtype)
+        # The step before has made them for the pass above.
+        for n, values in (self._make() if self._made is None else self._made).items():
             bank = self.program.banks[n]
-            counts = bank.counts(self._statistics[n])
-            loss = loss - bank.expected_log(bank.constrain(self._raw(n, outputs)), counts)
+            loss = loss - bank.expected_log(values, bank.counts(self._statistics[n]))
         (loss / max(1, result.rows)).backward()  # pyright: ignore[reportUnknownMemberType]
         self._optimiser.step()
         self._write()
         return result
 
-    @torch.no_grad()
     def _write(self) -> None:
-        """Give the program the weights that the network generates now."""
-        outputs = Network.of(self._learned).logits().reshape(-1)
-        for n in self._banks:
-            bank = self.program.banks[n]
-            bank.set(bank.constrain(self._raw(n, outputs)))
+        """Give the program the values that the network generates now."""
+        self._made = self._make()
+        for n, values in self._made.items():
+            self.program.banks[n].set(values.detach())
 
     def params(self) -> Params:
         """The current parameters: network, embeddings, and what is not generated."""
-        current = self.program.params
         tensors = {name: t.detach().cpu().float().clone() for name, t in self._learned.items()}
-        direct = {name: current[name] for name in self._source.direct}
+        direct = dict(self._source.direct)
+        for n, bank in enumerate(self.program.banks):
+            if self._places.get(n) is None or n in self._direct:  # not all of it is generated
+                current = bank.export()
+                direct |= {name: current[name] for name in bank.ids if name in direct}
         return Generated(Network.of(tensors), self._source.shapes, direct)
 
     def pack(self, params: Params) -> dict[str, Tensor]:
@@ -182,6 +190,7 @@ class HyperLearner(Learner):
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Continue exactly where `state` was taken; the program has its parameters already."""
         restore_adam(self._optimiser, state)
+        self._made = None
 
 
 HYPER = Method(

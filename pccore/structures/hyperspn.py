@@ -12,7 +12,7 @@ from pccore.options import option
 from pccore.structures import pd, rat
 from pccore.structures.base import Shape, Size, Structure, size_of
 from pccore.structures.leaf_groups import FamilyOptions
-from pccore.structures.sectors import sectors_size
+from pccore.structures.sectors import sectors_circuit, sectors_size
 from pccore.transform.generate import generated
 
 #: Weights of a sector of an EiNet (Shih et al. 2021, sec. 4.3).
@@ -60,8 +60,9 @@ def _base(shape: Shape, options: HyperOptions) -> Circuit:
     if options.base == "pd":
         pd.STRUCTURE.require(shape)
         return pd.STRUCTURE.build(shape, pd.PdOptions(**family))  # pyright: ignore[reportArgumentType]
-    layout = "sectors" if options.base == "sectors" else "regions"
-    chosen = rat.RatOptions(**family, replicas=options.replicas, layout=layout)  # pyright: ignore[reportArgumentType]
+    if options.base == "sectors":
+        return sectors_circuit(shape, options, options.units, options.replicas, copies=False)
+    chosen = rat.RatOptions(**family, replicas=options.replicas)  # pyright: ignore[reportArgumentType]
     return rat.STRUCTURE.build(shape, chosen)
 
 
@@ -81,9 +82,8 @@ def _size(shape: Shape, options: HyperOptions) -> Size:
     finite = all(support.kind == "finite" for support in shape.supports)
     if options.base != "sectors" or not finite or options.leaf != "auto":
         return size_of(_build(shape, options))
-    size = sectors_size(shape, options, options.units, options.replicas)
-    leaves = [max(options.units, support.states or 2) for support in shape.supports]
-    per_tree = sum(-(-options.units * width // sector) for width in leaves)
+    size = sectors_size(shape, options, options.units, options.replicas, copies=False)
+    per_tree = sum(-(-options.units * (s.states or 2) // sector) for s in shape.supports)
     per_tree += shape.num_variables * -(-(options.units**2) // sector)
     sectors = options.replicas * per_tree
     return size._replace(parameters=_network_count(options, sectors, sector) + options.replicas)
