@@ -7,13 +7,11 @@ states, which is no likelihood of the rows; they say so by their "stage", and no
 
 from __future__ import annotations
 
-import contextlib
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 
@@ -22,16 +20,17 @@ from pccore.datasets import Dataset, load
 from pccore.distillation.assign import Assignments
 from pccore.distillation.pipeline import DistilOptions, clustered, distil
 from pccore.distillation.sources import obtain
-from pccore.errors import PCError, RunError
+from pccore.errors import RunError
 from pccore.graph import Circuit
 from pccore.learn.base import Learner, Method, method_named, methods
+from pccore.learn.conduct import Conduct
 from pccore.learn.directory import RunConfig, RunDirectory
 from pccore.learn.distributed import ALONE, Peers
 from pccore.learn.events import Epoch, Event, Paused, Resumed, Step, to_dict
 from pccore.learn.look import ROWS, look
 from pccore.learn.prepare import check_trainable, environment
 from pccore.learn.run import execute
-from pccore.learn.status import Command, State, Status
+from pccore.learn.status import Command, State
 from pccore.options import option, parse_options
 from pccore.options import to_dict as options_to_dict
 from pccore.transform import hidden_groups, with_states
@@ -39,8 +38,8 @@ from pccore.transform import hidden_groups, with_states
 NAME = "distil"
 #: The stages, in order; the first has no run directory of its own.
 STAGES = ("embeddings", "parts", "latents", "tune")
-#: Seconds between looks at the control file, and between copies of the best model.
-_LOOK_EVERY, _BEST_EVERY = 0.25, 5.0
+#: Seconds between copies of the best model.
+_BEST_EVERY = 5.0
 
 
 @dataclass(frozen=True)
@@ -139,8 +138,8 @@ class _Distillation:
         self.listener = listener
         self.config = run.config()
         self.options = parse_options(DistilRunOptions, self.config.method_options)
-        self.status = Status("running", time.time(), os.getpid())
-        self.last_status = self.last_control = self.last_best = 0.0
+        self.conduct = Conduct(run)
+        self.last_best = 0.0
         self.stage = ""
         self.offset = 0
         planned = {
@@ -152,22 +151,17 @@ class _Distillation:
 
     def execute(self, resume: bool, data: Dataset | None) -> State:
         self.run.request("run")
-        try:
+        with self.conduct.reports_failure():
             # Every stage begins with an epoch 0.
             epochs = sum(self.planned.values()) + len(self.planned) - 1
-            self._report("running", epochs=epochs, message="")
-            self._stages(resume, data or load(self.config.data))
-            self._report("finished", seconds_left=0.0)
+            self.conduct.report("running", epochs=epochs, message="")
+            try:
+                self._stages(resume, data or load(self.config.data))
+            except _StopError:
+                self.conduct.report("stopped")
+                return "stopped"
+            self.conduct.report("finished", seconds_left=0.0)
             return "finished"
-        except _StopError:
-            self._report("stopped")
-            return "stopped"
-        except Exception as error:
-            known = isinstance(error, PCError)
-            message = str(error) if known else f"{type(error).__name__}: {error}"
-            with contextlib.suppress(PCError):  # a full disk must not hide what went wrong
-                self._report("failed", message=message)
-            raise
 
     def _stages(self, resume: bool, dataset: Dataset) -> None:
         if self.config.data_fingerprint not in ("", dataset.fingerprint()):
@@ -218,8 +212,9 @@ class _Distillation:
         if stage != self.stage:
             self._begin(stage)
         if isinstance(event, Step):
-            shown = replace(event, epoch=self.offset + event.epoch)
-            self._report("running", shown, throttle=True)
+            # What is left of the stage says little about the rest.
+            done = self.offset + event.epoch
+            self.conduct.report("running", throttle=True, epoch=done, rate=event.rate)
         elif isinstance(event, Epoch):
             best = event.best and stage != "parts"
             told = replace(event, epoch=self.offset + event.epoch, best=best)
@@ -260,31 +255,14 @@ class _Distillation:
 
     def _obey(self) -> Command:
         """What the user wants; waits here while that is a pause."""
-        if time.monotonic() - self.last_control < _LOOK_EVERY:
-            return "run"
-        command = self.run.requested()
-        paused = command == "pause"
-        if paused:
-            self.run.append(to_dict(Paused(self.status.epoch)))
-        while command == "pause":
-            self._report("paused", throttle=self.status.state == "paused")
-            time.sleep(0.05)
-            command = self.run.requested()
-        if paused and command == "run":
-            self.run.append(to_dict(Resumed(self.status.epoch)))
-        self.last_control = time.monotonic()
+        command = self.conduct.command()
+        if command == "pause":
+            epoch = self.conduct.status.epoch
+            self.run.append(to_dict(Paused(epoch)))
+            command = self.conduct.wait(self.conduct.command)
+            if command == "run":
+                self.run.append(to_dict(Resumed(epoch)))
         return command
-
-    def _report(
-        self, state: State, step: Step | None = None, throttle: bool = False, **changes: Any
-    ) -> None:
-        if step is not None:
-            changes |= {"epoch": step.epoch, "rate": step.rate}
-        now = time.time()
-        self.status = replace(self.status, state=state, heartbeat=now, **changes)
-        if not throttle or now - self.last_status >= _LOOK_EVERY:
-            self.run.write_status(self.status)
-            self.last_status = now
 
 
 __all__ = [

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,6 +17,7 @@ from pccore.datasets.labels import only
 from pccore.errors import FileError, NotFoundError, PCError, RunError
 from pccore.graph import Circuit
 from pccore.learn.base import method_named
+from pccore.learn.conduct import Conduct
 from pccore.learn.directory import BEST, INITIAL, RunDirectory
 from pccore.learn.distributed import ALONE, Peers
 from pccore.learn.events import (
@@ -32,18 +32,17 @@ from pccore.learn.events import (
     to_dict,
 )
 from pccore.learn.look import ROWS, Looks, look
-from pccore.learn.status import Command, State, Status
+from pccore.learn.status import Command, State
 from pccore.learn.storage import Checkpoint, finite
 from pccore.learn.trainer import Snapshot, Trainer, TrainOptions
 from pccore.options import parse_options
 
-#: Seconds between checkpoints, status updates and looks at the control file.
+#: Seconds between checkpoints.
 CHECKPOINT_EVERY = 5.0
 #: A checkpoint waits until training took so many times as long as the last one did.
 CHECKPOINT_SHARE = 20.0
 #: A state in memory, for an error amid an epoch, so many times as long as taking the last one.
 KEEP_SHARE = 200.0
-STATUS_EVERY = 0.25
 #: As numbers, which processes can tell each other.
 COMMANDS: tuple[Command, ...] = ("run", "pause", "stop")
 
@@ -159,7 +158,7 @@ class _Execution:
         self.run = run
         self.listener = listener
         self.peers = peers
-        self.last_status = 0.0
+        self.conduct = Conduct(run)
         self.last_checkpoint = time.monotonic()
         self.checkpoint_seconds = 0.0
         #: What the metrics say, for the next checkpoint.
@@ -172,23 +171,12 @@ class _Execution:
         self.looks = Looks()
         #: How rows are images, of which people want to see samples.
         self.image: ImageShape | None = None
-        #: The control file when it was last read, and what it said.
-        self.asked: tuple[tuple[int, ...] | None, Command] = (None, "run")
-        self.status = Status("running", time.time(), os.getpid())
-        #: What the next status will say.
-        self.changes: dict[str, Any] = {}
 
     def execute(self, resume: bool, data: Dataset | None) -> State:
-        try:
+        with self.conduct.reports_failure():
             trainer = self._begin(resume, data)
-            self._report("running", epochs=trainer.options.epochs, message="")
+            self.conduct.report("running", epochs=trainer.options.epochs, message="")
             return self._pull(trainer)
-        except Exception as error:
-            known = isinstance(error, PCError)
-            message = str(error) if known else f"{type(error).__name__}: {error}"
-            with contextlib.suppress(PCError):  # a full disk must not hide what went wrong
-                self._report("failed", message=message)
-            raise
 
     def _begin(self, resume: bool, data: Dataset | None) -> Trainer:
         self.run.remove_leftovers()
@@ -246,9 +234,9 @@ class _Execution:
                     events.close()
                     self._keep(trainer, event)
                     self._save()
-                    self._report("stopped")
+                    self.conduct.report("stopped")
                     return "stopped"
-            self._report("finished", seconds_left=0.0)
+            self.conduct.report("finished", seconds_left=0.0)
             return "finished"
         except BaseException:
             with contextlib.suppress(PCError):
@@ -260,13 +248,13 @@ class _Execution:
 
     def _record(self, trainer: Trainer, event: Event) -> None:
         if isinstance(event, Step):
-            self._report("running", event, throttle=True)
+            self.conduct.report("running", event, throttle=True)
             if self._due:
                 self._keep(trainer, event)
                 self._save()
             return
         if isinstance(event, Epoch):
-            self._report("running", epoch=event.epoch, throttle=True)
+            self.conduct.report("running", epoch=event.epoch, throttle=True)
             if event.best:
                 self.best = trainer.program.circuit.with_params(trainer.best_params)
         # Metrics before the checkpoint: a resumed run drops the events that come after its
@@ -324,35 +312,16 @@ class _Execution:
     def _obey(self, trainer: Trainer, event: Event) -> str:
         """Read the control file, waiting here while the run is paused after this event."""
         command = self._command()
-        paused, epoch = command == "pause", trainer.progress.epoch
-        if paused:
+        if command == "pause":
+            epoch = trainer.progress.epoch
             self._tell(Paused(epoch))
             self._keep(trainer, event)
             self._save()
-        while command == "pause":
-            self._report("paused", throttle=self.status.state == "paused")
-            time.sleep(0.05)
-            command = self._command()
-        if paused and command == "run":
-            self._tell(Resumed(epoch))
+            command = self.conduct.wait(self._command)
+            if command == "run":
+                self._tell(Resumed(epoch))
         return command
 
     def _command(self) -> Command:
         """What the user wants now; the peers hear it, too."""
-        stamp = self.run.control_stamp()
-        if stamp != self.asked[0]:
-            self.asked = stamp, self.run.requested()
-        return COMMANDS[self.peers.leaders(COMMANDS.index(self.asked[1]))]
-
-    def _report(
-        self, state: State, step: Step | None = None, throttle: bool = False, **changes: Any
-    ) -> None:
-        if step is not None:
-            changes |= {"epoch": step.epoch, "rate": step.rate, "seconds_left": step.seconds_left}
-        self.changes |= changes
-        now = time.time()
-        if not throttle or now - self.last_status >= STATUS_EVERY:
-            self.status = replace(self.status, state=state, heartbeat=now, **self.changes)
-            self.changes.clear()
-            self.run.write_status(self.status)
-            self.last_status = now
+        return COMMANDS[self.peers.leaders(COMMANDS.index(self.conduct.command()))]

@@ -34,7 +34,7 @@ from pc_workbench.views import curves
 from pccore.compile import compile_circuit
 from pccore.datasets import load
 from pccore.files import load_model, save_model
-from pccore.learn import Trainer, TrainOptions, execute, prepare_run
+from pccore.learn import Trainer, TrainOptions, conduct, execute, prepare_run
 from pccore.learn import look as look_module
 from pccore.learn import run as run_module
 from tests.benchmarks._speed.output import Output
@@ -58,7 +58,7 @@ def bare(epochs: int, target: str) -> None:
         data = load(DATA)
         circuit = load_model(MODEL)
         if stretch:
-            run_module.CHECKPOINT_EVERY, run_module.STATUS_EVERY = 5 * stretch, 0.25 * stretch
+            run_module.CHECKPOINT_EVERY, conduct.STATUS_EVERY = 5 * stretch, 0.25 * stretch
             look_module.EVERY = 2 * stretch
             run = prepare_run(
                 Path(target).with_name(f"run-{number}"), circuit, data, model=MODEL, data=DATA,
