@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
 from pc_workbench import controls, datastore, errors, jobs, navigate, runs, session, state, store
-from pc_workbench.screens import train_classes, train_compare, train_run
+from pc_workbench.jobs import JobView
+from pc_workbench.screens import train_classes, train_compare, train_offer, train_run
 from pc_workbench.views import commands
 from pccore.distillation import DistilRunOptions, run_method, run_methods
 from pccore.errors import NotFoundError, OptionError, PCError
-from pccore.learn import Method, TrainOptions
+from pccore.learn import Method, RunConfig, TrainOptions
 from pccore.options import describe, parse_options
 from pccore.presets import Facts, preset_options, presets
 
@@ -33,7 +34,11 @@ def page() -> None:
         _settings(method)
         problem = _options(method)
     ready = False
+    found: Sequence[tuple[RunConfig, JobView]] = ()
     with right, errors.boundary():
+        found = runs.listed()
+        if not now.run:  # of a run that is looked at, its own buttons say it
+            train_offer.show(found)
         ready = problem is None and _ready(now.model, now.dataset)
         refused = st.session_state.pop(_REFUSED, "")
         if refused:
@@ -61,7 +66,9 @@ def page() -> None:
             _parsed(method) if ready and method.options is not DistilRunOptions else (None, None)
         )
         train_classes.show(method.name, own, common)
-        train_compare.show()
+        if now.run:
+            train_offer.show(found)
+        train_compare.show(found)
 
 
 def _method() -> Method:

@@ -12,7 +12,7 @@ import streamlit as st
 
 from pc_workbench import controls, datastore, errors, jobs, runs, session, state
 from pc_workbench.jobs import JobView
-from pc_workbench.screens import train_curves, train_offer
+from pc_workbench.screens import train_curves
 from pc_workbench.views import commands, sizes
 from pccore.errors import OptionError, PCError
 from pccore.learn import RunConfig, RunDirectory, board
@@ -33,13 +33,11 @@ _FILTER = "pcw_runs_filter"
 _MOST_COLUMNS = 6
 
 
-def show() -> None:
+def show(found: Sequence[tuple[RunConfig, JobView]]) -> None:
     """The runs of this workspace and of the server's folder, also those of the command line."""
-    found = runs.listed()
     if not found:
         return
     st.subheader("Runs")
-    train_offer.show(found)
     known = [(run, _summary(run[1].id)) for run in found]
     summaries = {one.name: one for _, one in known if one is not None}
     conditions = _conditions(summaries) if len(found) > 1 else ()
@@ -54,7 +52,8 @@ def show() -> None:
         return
     _table(shown, summaries)
     beside = [run for run in (state.get().run, *state.get().beside) if run in summaries]
-    columns = beside if len(beside) > 1 else [view.id for _, view in shown]
+    chosen = len(beside) > 1 and not conditions
+    columns = beside if chosen else [view.id for _, view in shown]
     _files([summaries[view.id] for _, view in shown], conditions, columns[:_MOST_COLUMNS])
     if len(columns) > 1:
         names = {view.id: f"{runs.label(config)} ({view.id[-4:]})" for config, view in found}
@@ -182,8 +181,8 @@ def _side_by_side(summaries: Sequence[RunSummary], names: Mapping[str, str]) -> 
         st.dataframe(rows, hide_index=True, height=sizes.table(len(rows), 420))
         controls.csv_button(rows, "settings.csv")
         st.caption(
-            "Choose runs in “Compare with” above to set them side by side; without a choice "
-            f"these are the newest {_MOST_COLUMNS} of the table."
+            "Choose runs in “Compare with” above to set them side by side; without a choice, or "
+            f"where conditions are given, these are the newest {_MOST_COLUMNS} of the table."
         )
 
 

@@ -48,6 +48,19 @@ def test_two_runs_lie_over_each_other_by_epoch_and_by_seconds(workbench: str, pa
     ).first.click()
     expect(page).to_have_url(re.compile("axis=seconds"))
     expect(plot).to_have_attribute("aria-label", re.compile("at seconds of training"))
+    with page.expect_download() as download:
+        page.locator(".pc-chart [data-action=png]").click()
+    size = download.value.path().read_bytes()[16:24]
+    wide, high = (int.from_bytes(part, "big") for part in (size[:4], size[4:]))
+    drawn = plot.evaluate("one => [one.clientWidth, one.clientHeight]")
+    assert wide == 3 * drawn[0] and high > 3 * drawn[1]  # the names of the curves are below
+    opened(page, workbench, "model=digits_rat")
+    page.get_by_role("button", name="Draw on one chart").click()
+    expect(page).to_have_url(re.compile("beside=r-"))
+    expect(plot).to_have_attribute("aria-label", re.compile("training .*, validation .*-em"))
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Curves as SVG").last.click()
+    assert download.value.path().read_text().count('clip-path="url(#area)"') == 2
 
 
 def test_an_option_is_changed_by_keys_and_says_what_it_means(workbench: str, page: Page):
