@@ -16,8 +16,8 @@ from pccore.files.base import Source
 from pccore.files.importing.assemble import assemble
 from pccore.files.importing.formats import reading
 from pccore.files.importing.lines import (
-    at_line,
     count_is,
+    each_line,
     integer,
     integers,
     log_weights,
@@ -129,9 +129,7 @@ class _Reader:
 def load(source: Source) -> Circuit:
     """The circuit of a Juice text. Raises FileError with the line."""
     reader = _Reader(source)
-    for line, words in words_of(source):
-        with at_line(line):
-            reader.add(words)
+    each_line(words_of(source), reader.add)
     if not reader.numbers:
         raise FileError("there are no nodes")
     reader.nodes.widen(reader.states)

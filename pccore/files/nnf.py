@@ -17,7 +17,7 @@ from pccore.files.importing.assemble import assemble
 from pccore.files.importing.cnf import SUFFIXES, formula_beside
 from pccore.files.importing.fold import Folder
 from pccore.files.importing.formats import reading
-from pccore.files.importing.lines import at_line, count_is, integer, integers, shown, words_of
+from pccore.files.importing.lines import count_is, each_line, integer, integers, shown, words_of
 from pccore.files.importing.nodes import Nodes
 from pccore.files.importing.order import children_first
 from pccore.graph import Circuit
@@ -86,16 +86,16 @@ class _D4:
         self.limits = limits
         self.nodes = Nodes(limits)
         self.kinds: dict[int, bytes] = {}
-        self.edges: dict[int, list[tuple[int, tuple[int, ...], int]]] = {}
+        self.edges: dict[int, list[tuple[int, tuple[int, ...]]]] = {}
         self.variables = 0
         self._room = limits.max_text_size
 
-    def add(self, words: list[bytes], line: int) -> None:
+    def add(self, words: list[bytes]) -> None:
         """A node or an edge. Raises FileError without a place."""
-        self._room -= len(words)
+        self._room -= max(1, len(words) - 2)  # an edge and its literals
         if self._room < 0:
             raise FileError(
-                f"more than {self.limits.max_text_size} words are not supported",
+                f"more than {self.limits.max_text_size} edges and literals are not supported",
                 hint=self.limits.way_out("max_text_size"),
             )
         if words[-1] != b"0":
@@ -109,30 +109,31 @@ class _D4:
             return
         if len(words) < 3:
             raise FileError("the line ends too early")
-        start, end = (integer(word, "the id", 1, _MAX_ID) for word in words[:2])
-        literals = tuple(integers(words[2:-1], "literals"))
+        start, end = int(words[0]), int(words[1])
+        if not (0 < start <= _MAX_ID and 0 < end <= _MAX_ID):
+            raise FileError(f"an id is an integer from 1 to {_MAX_ID}")
+        literals = tuple(integers(words[2:-1], "literals")) if len(words) > 3 else ()
         for literal in literals:
             if not 0 < abs(literal) <= self.limits.max_variables:
                 raise FileError(f"{literal} is no literal")
             self.variables = max(self.variables, abs(literal))
-        self.edges.setdefault(start, []).append((end, literals, line))
+        self.edges.setdefault(start, []).append((end, literals))
 
     def finish(self) -> int:
         """Build the nodes below the root, and return it."""
         for start, edges in self.edges.items():
-            for end, _, line in edges:
-                for node in (start, end):
-                    if node not in self.kinds:
-                        raise FileError(f"there is no node {node}", where=f"line {line}")
+            for node in (start, *(end for end, _ in edges)):
+                if node not in self.kinds:
+                    raise FileError(f"an edge leaves node {start}, but there is no node {node}")
         if 1 not in self.kinds:
             raise FileError("there is no node 1, the root")
         numbers: dict[int, int] = {}
         below: Mapping[int, list[int]] = {
-            node: [end for end, _, _ in edges] for node, edges in self.edges.items()
+            node: [end for end, _ in edges] for node, edges in self.edges.items()
         }
         for node in children_first(1, below):
             children = [
-                self._edge(numbers[end], literals) for end, literals, _ in self.edges.get(node, [])
+                self._edge(numbers[end], literals) for end, literals in self.edges.get(node, [])
             ]
             conjunction = self.kinds[node] in (b"a", b"t")
             add = self.nodes.add_product if conjunction else self.nodes.add_sum
@@ -154,12 +155,7 @@ def load(source: Source) -> Circuit:
     if first is None:
         raise FileError("there are no nodes")
     reader = _C2d(source.limits) if first[1][0] == b"nnf" else _D4(source.limits)
-    for line, words in itertools.chain([first], lines):
-        with at_line(line):
-            if isinstance(reader, _C2d):
-                reader.add(words)
-            else:
-                reader.add(words, line)
+    each_line(itertools.chain([first], lines), reader.add)
     root = reader.finish()
     formula = formula_beside(source)
     variables = max(reader.variables, 1 if formula is None else formula.variables)

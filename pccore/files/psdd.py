@@ -14,8 +14,8 @@ from pccore.files.base import Source
 from pccore.files.importing.assemble import assemble
 from pccore.files.importing.formats import reading
 from pccore.files.importing.lines import (
-    at_line,
     count_is,
+    each_line,
     integer,
     integers,
     log_weights,
@@ -99,9 +99,7 @@ def load(source: Source) -> Circuit:
     """The circuit of a PSDD; variable v of the file is column v - 1. A vtree beside it is read
     for the number of variables. Raises FileError with the line."""
     reader = _Reader(source)
-    for line, words in words_of(source):
-        with at_line(line):
-            reader.add(words)
+    each_line(words_of(source), reader.add)
     if not len(reader.nodes):
         raise FileError("there are no nodes")
     tree = vtree_beside(source)

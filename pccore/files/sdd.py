@@ -14,7 +14,7 @@ from pccore.files.base import Limits, Source
 from pccore.files.importing.assemble import assemble
 from pccore.files.importing.fold import Folder
 from pccore.files.importing.formats import reading
-from pccore.files.importing.lines import at_line, count_is, integer, integers, shown, words_of
+from pccore.files.importing.lines import count_is, each_line, integer, integers, shown, words_of
 from pccore.files.importing.nodes import Nodes
 from pccore.files.importing.vtree import Vtree, vtree_beside
 from pccore.graph import Circuit
@@ -165,9 +165,7 @@ def load(source: Source) -> Circuit:
     variables are those that occur. Raises FileError with the line."""
     tree = vtree_beside(source)
     reader = _Reader(source.limits, tree)
-    for line, words in words_of(source):
-        with at_line(line):
-            reader.add(words)
+    each_line(words_of(source), reader.add)
     root = reader.finish()
     variables = max(1, reader.variables if tree is None else tree.variables)
     folder = Folder(source.limits, idempotent=True, categories=2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from codecs import BOM_UTF8
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 
@@ -56,6 +56,20 @@ def at_line(number: int) -> Generator[None]:
         raise FileError(error.message, where=f"line {number}", hint=error.hint) from None
     except (ValueError, OverflowError):
         raise FileError("a number was expected", where=f"line {number}") from None
+
+
+def each_line(
+    lines: Iterable[tuple[int, list[bytes]]], add: Callable[[list[bytes]], object]
+) -> None:
+    """Hand the words of every line to `add`, whose errors happened on that line (`at_line`, entered
+    once and not a million times)."""
+    number = 0
+    try:
+        for number, words in lines:  # noqa: B007 (the line of an error)
+            add(words)
+    except (FileError, ValueError, OverflowError):
+        with at_line(number):
+            raise
 
 
 def shown(word: bytes) -> str:

@@ -30,7 +30,7 @@ CASES = [
     ("m.nnf", "nnf 1 0 99999999\nL 1\n", "line 1: the number must be an integer from 0 to"),
     ("m.nnf", "nnf 1 0 0\nA 0\n", None),  # nothing is wrong: one variable, both states
     ("m.nnf", "o 1 0\na 2 0\n1 2 0\n2 1 0\n", "node 1 is below itself, through node 2"),
-    ("m.nnf", "o 1 0\n1 2 0\n", "line 2: there is no node 2"),
+    ("m.nnf", "o 1 0\n1 2 0\n", "an edge leaves node 1, but there is no node 2"),
     ("m.nnf", "o 2 0\n", "there is no node 1, the root"),
     ("m.nnf", "o 1 0\nt 2 0\n1 2 5", "line 3: the line does not end in 0"),
     ("m.sdd", "sdd 1\nL 0 0 1\nD 1 0 1 0 7\n", "line 3: there is no earlier node 7"),
