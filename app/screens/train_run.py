@@ -93,7 +93,7 @@ def _live(run: str, drawn: JobState, title: str, others: Mapping[str, str]) -> N
 def _headline(view: JobView, title: str) -> None:
     status = view.status
     words = {"queued": f"queued, number {view.position}", "starting": "starting a process"}
-    left, right = st.columns([8, 1], vertical_alignment="top")
+    left, right = st.columns([8, 1], vertical_alignment="center")
     colour = COLOURS.get(view.state, "blue")
     left.markdown(f":{colour}-badge[{words.get(view.state, view.state)}] &ensp;{title}")
     if view.state not in LIVE:
