@@ -95,7 +95,7 @@ def _headline(view: JobView, title: str) -> None:
     # One that has trained before made room for others, or was stopped.
     waits = "waiting for its turn" if status.epoch else "queued"
     words = {"queued": f"{waits}, number {view.position}", "starting": "starting a process"}
-    left, right = st.columns([8, 1], vertical_alignment="top")
+    left, right = st.columns([8, 1], vertical_alignment="center")
     colour = COLOURS.get(view.state, "blue")
     left.markdown(f":{colour}-badge[{words.get(view.state, view.state)}] &ensp;{title}")
     if view.state not in LIVE:

@@ -73,7 +73,7 @@ class Plot {
     this.context.fillText("No values yet", left + width / 2, top + height / 2);
   }
 
-  axes({ xLabel, yLabel }) {
+  axes({ series, xLabel, yLabel }) {
     const { context } = this;
     this.font(13);
     const rough = niceTicks(this.y[0], this.y[1], Math.max(2, this.height / 42));
@@ -95,7 +95,8 @@ class Plot {
       context.globalAlpha = 1;
       context.fillText(tickText(tick, rough.step), left - 9, at);
     }
-    const across = niceTicks(this.x[0], this.x[1], Math.max(2, width / 75));
+    const whole = series.every(({ x }) => x.every(Number.isInteger));
+    const across = niceTicks(this.x[0], this.x[1], Math.max(2, width / 75), whole);
     context.textAlign = "center";
     for (const tick of across.ticks) {
       const at = Math.round(this.toX(tick)) + 0.5;

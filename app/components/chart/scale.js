@@ -1,8 +1,8 @@
 // Numbers for axes: nice ticks, labels, ranges. Knows no DOM.
 
-// Multiples of 1, 2 or 5 times a power of ten inside [low, high].
-function niceTicks(low, high, count) {
-  const raw = (high - low) / Math.max(1, count);
+// Multiples of 1, 2 or 5 times a power of ten inside [low, high]; whole: of numbers that count.
+function niceTicks(low, high, count, whole = false) {
+  const raw = Math.max((high - low) / Math.max(1, count), whole && high - low >= 1 ? 1 : 0);
   if (!(raw > 0) || !Number.isFinite(raw)) return { ticks: [low], step: 1 };
   const power = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 5, 10].find((factor) => factor * power >= raw * 0.999) * power;
