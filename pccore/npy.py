@@ -9,6 +9,7 @@ import tokenize
 import zipfile
 import zlib
 from dataclasses import dataclass
+from io import BufferedIOBase
 from pathlib import Path
 from typing import IO, Any
 
@@ -48,7 +49,7 @@ class Header:
     fortran: bool
 
 
-def headers(file: Path | IO[bytes], name: str = "") -> dict[str, Header]:
+def headers(file: Path | IO[bytes] | BufferedIOBase, name: str = "") -> dict[str, Header]:
     """The header of every array of an .npz file, by name; reads no values.
 
     name: what errors call an open file. Raises DataError.
@@ -78,7 +79,7 @@ def headers(file: Path | IO[bytes], name: str = "") -> dict[str, Header]:
         raise _broken(where, error) from error
 
 
-def read(file: Path | IO[bytes], key: str, name: str = "") -> NDArray[Any]:
+def read(file: Path | IO[bytes] | BufferedIOBase, key: str, name: str = "") -> NDArray[Any]:
     """The values of one array, read-only; never a pickle. Raises DataError."""
     name = file.name if isinstance(file, Path) else name
     where = f"{name}, {key}"

@@ -51,8 +51,8 @@ def value_text(value: float) -> str:
 def _named(circuit: Circuit, name: str, value: float) -> str:
     """A value, as the name of its state where it has one."""
     names = state_names(circuit, name)
-    known = names and value == value and 0 <= value < len(names) and names[int(value)]
-    return known or value_text(value)
+    whole = not math.isnan(value) and value == int(value) and 0 <= value < len(names)
+    return (names[int(value)] if whole else "") or value_text(value)
 
 
 def evidence_text(circuit: Circuit, state: Mapping[str, float]) -> str:
