@@ -61,7 +61,8 @@ def show(code: DeltaGenerator, action: DeltaGenerator) -> None:
                 cell.metric(name.capitalize(), sizes.count(value))
             if too_large:
                 st.warning(
-                    f"More than {sizes.count(most)} parameters: build it on the command line."
+                    f"More than the {sizes.count(most)} parameters that are built here: choose "
+                    "smaller options, or build it on the command line."
                 )
             _graph(structure.name, now.dataset, options)
 

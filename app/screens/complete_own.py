@@ -59,11 +59,11 @@ def choose() -> None:
 
 def line(picture: OwnPicture) -> None:
     """What was done to the picture, and the way back to the dataset."""
-    row = st.container(horizontal=True, vertical_alignment="center")
-    row.caption(f"Your picture: {errors.plain(picture.line)}", width="stretch")
+    said, swap, back = st.columns([7, 2, 2], vertical_alignment="center")
+    said.caption(f"Your picture: {errors.plain(picture.line)}")
     help_ = "Models of digits know light strokes on dark"
-    row.button("Swap light and dark", type="tertiary", on_click=_swap, help=help_)
-    row.button("Back to the dataset", type="tertiary", on_click=leave)
+    swap.button("Swap light and dark", type="tertiary", on_click=_swap, help=help_)
+    back.button("Back to the dataset", type="tertiary", on_click=leave)
 
 
 def _swap() -> None:

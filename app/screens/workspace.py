@@ -89,8 +89,8 @@ def _rules(allowed: limits.Limits) -> list[str]:
     registry = jobs.registry()
     minutes = registry.abandoned / 60
     said = [
-        f"{sizes.plural(registry.limit, 'run')} of all visitors train at once; everybody's first "
-        "comes before anybody's second.",
+        f"At most {sizes.plural(registry.limit, 'run')} of all visitors at once; everybody's "
+        "first comes before anybody's second.",
         *_turns(registry.turn),
         f"A run that nobody has looked at for {minutes:g} minutes pauses, and goes on when "
         f"somebody does; after {2 * minutes:g} minutes it stops, and can be resumed.",
@@ -98,7 +98,8 @@ def _rules(allowed: limits.Limits) -> list[str]:
     if allowed.job_seconds is not None:
         said.append(f"A run may train for {allowed.time()}.")
     if allowed.jobs is not None:
-        said.append(f"{allowed.jobs} runs of a workspace may train or wait.")
+        jobs_ = sizes.plural(allowed.jobs, "run")
+        said.append(f"At most {jobs_} of a workspace may train or wait.")
     if allowed.parameters is not None:
         said.append(f"A model may have {sizes.count(allowed.parameters)} parameters.")
     if allowed.keep_seconds is not None:

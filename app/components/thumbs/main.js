@@ -81,7 +81,8 @@ class Strip {
       if (on) this.centre(button);
     }
     this.follow = false;
-    this.part("place").textContent = data.selected < 0 ? `${data.total} pictures` : `${data.selected + 1} of ${data.total}`;
+    this.part("place").textContent = data.selected < 0 ? `${data.total.toLocaleString("en")} pictures`
+      : `${(data.selected + 1).toLocaleString("en")} of ${data.total.toLocaleString("en")}`;
   }
 }
 
