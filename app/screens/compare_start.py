@@ -108,7 +108,7 @@ def _facts(version: str, name: str) -> tuple[tuple[str, ...], int]:
     return circuit.variables, circuit.num_units
 
 
-def _lines(things: Sequence[_Thing]) -> Iterator[tuple[list[DeltaGenerator], Sequence[_Thing]]]:
+def _lines(things: Sequence[_Thing]) -> Iterator[tuple[Sequence[DeltaGenerator], Sequence[_Thing]]]:
     """(columns, things) of a grid, line by line."""
     for start in range(0, len(things), COLUMNS):
         yield st.columns(COLUMNS, gap="medium"), things[start : start + COLUMNS]
