@@ -36,8 +36,9 @@ def test_two_runs_lie_over_each_other_by_epoch_and_by_seconds(workbench: str, pa
     finished(page)
     expect(page.get_by_text("Samples, the best model")).to_be_visible(timeout=PATIENT)
     first = re.search(r"run=(r-[0-9a-f]+)", page.url)
-    assert first is not None
-    opened(page, workbench, f"model=digits_rat&training=epochs:2&beside={first[1]}")
+    mine = re.search(r"workspace=w-[0-9a-f]+", page.url)  # in the link, as no cookie is set here
+    assert first is not None and mine is not None
+    opened(page, workbench, f"model=digits_rat&training=epochs:2&beside={first[1]}&{mine[0]}")
     page.get_by_role("button", name="Start", exact=True).click()
     finished(page)
     expect(plot).to_have_attribute("aria-label", re.compile("training .*, validation .*, hard-em"))
@@ -54,7 +55,7 @@ def test_two_runs_lie_over_each_other_by_epoch_and_by_seconds(workbench: str, pa
     wide, high = (int.from_bytes(part, "big") for part in (size[:4], size[4:]))
     drawn = plot.evaluate("one => [one.clientWidth, one.clientHeight]")
     assert wide == 3 * drawn[0] and high > 3 * drawn[1]  # the names of the curves are below
-    opened(page, workbench, "model=digits_rat")
+    opened(page, workbench, f"model=digits_rat&{mine[0]}")
     page.get_by_role("button", name="Draw on one chart").click()
     expect(page).to_have_url(re.compile("beside=r-"))
     expect(plot).to_have_attribute("aria-label", re.compile("training .*, validation .*-em"))
