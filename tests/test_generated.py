@@ -57,6 +57,7 @@ def test_parameter_counts_of_the_paper(preset: str, row: tuple[int, int, int]) -
     hyper = preset_options("hyperspn", preset, facts)
     assert estimate("rat", shape, rat).parameters == plain
     assert estimate("hyperspn", shape, hyper).parameters == network
+    assert estimate("hyperspn", shape, {**hyper, "copies": True}).parameters == network
     if variables < 20:
         assert build_structure("rat", shape, rat).num_parameters == plain
         assert build_structure("hyperspn", shape, hyper).num_parameters == network
@@ -100,6 +101,7 @@ def test_weights_are_what_the_network_says() -> None:
     torch.testing.assert_close(params.one(name), expected)
     assert circuit.num_parameters == params.network.count + 3  # and the mixture
     assert materialised(circuit).num_parameters == 3 * 5 * (3 * 2 + 9) + 3
+    assert materialised(small(copies=True)).num_parameters == 3 * 5 * (9 + 9) + 3
 
 
 def test_what_does_not_fit_is_refused() -> None:

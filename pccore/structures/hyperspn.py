@@ -34,6 +34,12 @@ class HyperOptions(FamilyOptions):
     hidden: tuple[int, ...] = option(
         (20, 20), help="widths of the network's inner layers", minimum=1, maximum=4096
     )
+    copies: bool = option(
+        False,
+        help="units indicators for each variable of the paper's RAT-SPN, also where it has fewer "
+        "states: learns faster, overfits sooner",
+        advanced=True,
+    )
     sector: int | None = option(
         None,
         help="weights of a sector; none: units x units, for EiNets 40",
@@ -61,7 +67,7 @@ def _base(shape: Shape, options: HyperOptions) -> Circuit:
         pd.STRUCTURE.require(shape)
         return pd.STRUCTURE.build(shape, pd.PdOptions(**family))  # pyright: ignore[reportArgumentType]
     if options.base == "sectors":
-        return sectors_circuit(shape, options, options.units, options.replicas, copies=False)
+        return sectors_circuit(shape, options, options.units, options.replicas, options.copies)
     chosen = rat.RatOptions(**family, replicas=options.replicas)  # pyright: ignore[reportArgumentType]
     return rat.STRUCTURE.build(shape, chosen)
 
@@ -82,8 +88,10 @@ def _size(shape: Shape, options: HyperOptions) -> Size:
     finite = all(support.kind == "finite" for support in shape.supports)
     if options.base != "sectors" or not finite or options.leaf != "auto":
         return size_of(_build(shape, options))
-    size = sectors_size(shape, options, options.units, options.replicas, copies=False)
-    per_tree = sum(-(-options.units * (s.states or 2) // sector) for s in shape.supports)
+    size = sectors_size(shape, options, options.units, options.replicas, options.copies)
+    fewest = options.units if options.copies else 1
+    leaves = [max(fewest, support.states or 2) for support in shape.supports]
+    per_tree = sum(-(-options.units * width // sector) for width in leaves)
     per_tree += shape.num_variables * -(-(options.units**2) // sector)
     sectors = options.replicas * per_tree
     return size._replace(parameters=_network_count(options, sectors, sector) + options.replicas)

@@ -10,8 +10,8 @@ is how table 1 of the paper counts: 2 V K^2 R + R, 40 050 for V = 16, K = 5, R =
 counts less: there the root needs K weights and a binary variable 2K. Here a variable has K
 indicators, each state several times over if need be, and the root region has two blocks, of which
 the second is used by its first unit; neither changes what the circuit can express. Where a network
-generates the weights it is what counts, and a variable has an indicator for each state, no more:
-copies would have a HyperSPN overfit sooner, by 0.2 nats on the data of table 3.)
+generates the weights it is what counts, and an indicator for each state will do; copies learn
+faster and overfit sooner.)
 """
 
 from __future__ import annotations

@@ -6,10 +6,11 @@ Every dataset of the tables that is in the data folder, or those named, small on
 paper's defaults: k = 5, r = 50, h = 5, layers of 20 (baby registries 20 and 10), Adam, batches of
 500 (50 above 850 variables, as the authors' scripts have it). Each model trains until the
 validation score has not risen for 1000 steps, or for the minutes of processor time given; the
-epoch is chosen by validation. The baseline comes with the weight decay of the paper, 0.001, once
-on the sum over a batch, as the authors' code has it, and once on the mean, which is 500 times
-stronger; validation chooses. The test rows are scored once, at the end. Prints test
-log-likelihoods in nats beside the published ones.
+epoch is chosen by validation. The HyperSPN comes with an indicator for each state of a variable,
+as in the authors' code, and with k of them (`copies`); the baseline with the weight decay of the
+paper, 0.001, once on the sum over a batch, as the authors' code has it, and once on the mean,
+which is 500 times stronger; validation chooses. The test rows are scored once, at the end. Prints
+test log-likelihoods in nats beside the published ones.
 
 With --runs the models are ordinary run directories: a second call prints what is done and goes on
 with what was cut short by an interrupt or, where more minutes are given now, by time.
@@ -100,6 +101,9 @@ def main() -> None:
     parser.add_argument(
         "--decay", choices=("sum", "mean", "both"), default="both", help="of the baseline"
     )
+    parser.add_argument(
+        "--indicators", choices=("states", "copies", "both"), default="both", help="of HyperSPNs"
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--markdown", action="store_true")
@@ -136,7 +140,7 @@ def folder_of(path: str | None) -> Iterator[Path]:
 def compare(
     data: Dataset, name: str, folder: Path, options: argparse.Namespace, output: Output
 ) -> dict[str, Outcome]:
-    """The models of one dataset, by title; of the baselines the one that validates best."""
+    """The models of one dataset, by title; of each kind the one that validates best."""
     shape = shape_of(data)
     facts = Facts(shape.num_variables)
     batch = 50 if shape.num_variables > WIDE else 500
@@ -145,28 +149,34 @@ def compare(
     def built(structure: str, chosen: Mapping[str, object]) -> Callable[[], Circuit]:
         return partial(build_structure, structure, shape, {**chosen, **seed})
 
-    def fit(title: str, word: str, build: Callable[[], Circuit], method: str, **settings: float):
+    def fit(word: str, build: Callable[[], Circuit], method: str, **settings: float) -> Outcome:
         label = f"{Path(name).stem}-{word}-seed{options.seed}"
         job = Job(label, build, method, settings, batch)
         done = trained(folder, job, data, options.minutes, options.seed)
         output.say(
-            f"{name}: {title} {settings}: test {done.test:.4f}, valid {done.valid:.4f}, epoch "
+            f"{label}: {settings}: test {done.test:.4f}, valid {done.valid:.4f}, epoch "
             f"{done.best_epoch} of {done.epochs}, {done.seconds:.0f} s of processor time, "
             f"{done.cpu_ms:.1f} ms a step, ended by {done.ended}"
         )
         return done
 
     network = "hyperspn-baby" if name.startswith("amzn") else "hyperspn-paper"
-    hyper = built("hyperspn", preset_options("hyperspn", network, facts))
+    hyper = preset_options("hyperspn", network, facts)
     plain = preset_options("rat", "hyperspn-paper", facts)
-    models = {"HyperSPN": fit("HyperSPN", "hyper", hyper, "hyper", learning_rate=5e-3)}
+    tried = [
+        fit(word, built("hyperspn", {**hyper, "copies": kind == "copies"}), "hyper",
+            learning_rate=5e-3)
+        for kind, word in (("states", "hyper"), ("copies", "hyper-copies"))
+        if options.indicators in (kind, "both")
+    ]  # fmt: skip
+    models = {"HyperSPN": max(tried, key=lambda one: one.valid)}
     sizes = {"weight decay": plain}
     if name == TREE:
         sizes = {"SPN-Large": plain, "SPN-Small": plain | {"units": 2}}
     for title, chosen in sizes.items():
         word = title.lower().replace(" ", "-")
         tried = [
-            fit(title, f"{word}-{kind}", built("rat", chosen), "adam",
+            fit(f"{word}-{kind}", built("rat", chosen), "adam",
                 learning_rate=2e-2, weight_decay=decay)
             for kind, decay in (("sum", 1e-3 / batch), ("mean", 1e-3))
             if options.decay in (kind, "both")
