@@ -190,6 +190,7 @@ def test_text_and_drawing_are_one_circuit(page: Page, workbench: str):
 
     # The same circuit as code, which can be pasted as well.
     page.get_by_text("pccore code").click()
+    expect(text).to_have_count(1)  # not the one of before
     expect(text).to_have_value(re.compile(r"mix\("))
     code = text.input_value()
     text.fill(code.replace("0.55", "0.65"))
@@ -201,6 +202,9 @@ def test_start_from_a_figure_and_from_text(page: Page, workbench: str):
     hand = open_build(page, workbench, "?model=digits_pd")
     expect(page.get_by_text("can be drawn by hand")).to_be_visible()
     page.get_by_role("button", name="Start from").click()
+    page.get_by_role("button", name="Draw the sample").hover()
+    page.wait_for_timeout(500)  # the server hears of the open menu
+    settled(page)
     page.get_by_role("button", name="Draw the sample").click()
     expect(page.locator(".pc-editor .node").first).to_be_visible()
     expect(page).to_have_url(re.compile("model=d-"))

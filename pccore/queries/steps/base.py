@@ -127,7 +127,7 @@ def _too_large(circuit: Circuit, top: Unit, limit: str) -> OptionError:
     return OptionError(
         f"the part below {circuit.unit_name(top)} has more than the {limit} that are stepped "
         "through",
-        hint="zoom into a unit further down",
+        hint="zoom into a unit further down, once it is selected",
     )
 
 

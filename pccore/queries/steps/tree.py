@@ -62,7 +62,7 @@ def follow(
         if len(order) > most:
             raise OptionError(
                 f"the induced tree below {circuit.unit_name(top)} has more than {most} units",
-                hint="zoom into a unit further down",
+                hint="zoom into a unit further down, once it is selected",
             )
         if is_leaf(circuit, unit):
             continue
