@@ -25,12 +25,12 @@ from pccore.cli.support import (
 from pccore.cli.watching import Watcher, polite_interrupts
 from pccore.datasets import Dataset, load, parse_reference
 from pccore.datasets.labels import only
+from pccore.distillation import DistilRunOptions, clustered, execute_run, run_method
 from pccore.errors import OptionError, RunError
 from pccore.files import load_model, save_model
 from pccore.learn import (
     RunDirectory,
     TrainOptions,
-    execute,
     method_named,
     methods,
     prepare_run,
@@ -123,7 +123,7 @@ def _one_run(
     run = RunDirectory(folder)
     watcher = Watcher(run, Progress(None if peers.leads else io.StringIO()), heading)
     with polite_interrupts(watcher):
-        state = execute(
+        state = execute_run(
             run, resume=options.resume, listener=watcher.hear, data=dataset, peers=peers
         )
     if not peers.leads:
@@ -159,7 +159,9 @@ def _ready(run: RunDirectory, options: argparse.Namespace, restart: int) -> tupl
 
 def _begin(run: RunDirectory, options: argparse.Namespace, restart: int) -> Dataset:
     if options.resume and (options.model is None or options.data is None):
-        raise RunError("holds no run to resume", where=str(run.path))
+        again = f"a distillation: pccore distil MODEL --data D --resume --run {run.path} -o OUT"
+        hint = again if clustered(run.path, True) else None
+        raise RunError("holds no run to resume", where=str(run.path), hint=hint)
     model = required(options.model, "MODEL", "train")
     data = parse_reference(required(options.data, "--data", "train"))[0]
     method = options.method or "em"
@@ -206,6 +208,10 @@ def _continue(run: RunDirectory, options: argparse.Namespace) -> Dataset:
                 where=str(run.path),
                 hint="to resume, leave it out",
             )
+    if run_method(config.method).options is DistilRunOptions:
+        if any((options.set, options.preset, options.device, options.threads, options.memory)):
+            raise OptionError("a resumed distillation keeps its options", where=str(run.path))
+        return load(config.data)
     base = (
         parse_options(method_named(config.method).options, config.method_options),
         parse_options(TrainOptions, config.train_options),

@@ -26,6 +26,7 @@ from pccore.errors import PCError, RunError
 from pccore.graph import Circuit
 from pccore.learn.base import Learner, Method, method_named, methods
 from pccore.learn.directory import RunConfig, RunDirectory
+from pccore.learn.distributed import ALONE, Peers
 from pccore.learn.events import Epoch, Event, Paused, Resumed, Step, to_dict
 from pccore.learn.look import ROWS, look
 from pccore.learn.prepare import check_trainable, environment
@@ -114,10 +115,16 @@ def execute_run(
     resume: bool = False,
     listener: Callable[[Event], None] | None = None,
     data: Dataset | None = None,
+    peers: Peers = ALONE,
 ) -> State:
-    """Do a run of any kind, as `pccore.learn.execute` does those of one learner."""
+    """Do a run of any kind, as `pccore.learn.execute` does those of one learner.
+
+    Raises RunError for a distillation by several processes, and what `execute` and `distil` raise.
+    """
     if run.config().method != NAME:
-        return execute(run, resume=resume, listener=listener, data=data)
+        return execute(run, resume=resume, listener=listener, data=data, peers=peers)
+    if peers.size > 1:
+        raise RunError("a distillation is for one process", where=str(run.path))
     with run.locked():
         return _Distillation(run, listener).execute(resume, data)
 
