@@ -317,6 +317,7 @@ def test_plots_are_svg(tmp_path: Path):
     text = "".join(ElementTree.parse(path).getroot().itertext())
     assert "cost < edges" in text and "7.0" in text and "nothing" not in text
     assert plot.ticks(1, 100) == [1, 2, 5, 10, 20, 50, 100]
+    assert plot.ticks(1.98, 2.27) == pytest.approx([2, 2.05, 2.1, 2.15, 2.2, 2.25])
 
 
 # -- commands --------------------------------------------------------------------------------------

@@ -15,11 +15,11 @@ import torch
 
 from pccore.compile import compile_circuit
 from pccore.datasets import ImageShape, load
-from pccore.errors import OptionError
+from pccore.errors import DataError, OptionError
 from pccore.files import load_model
 from pccore.queries import log_likelihood
 from pccore.structures import build_structure, shape_of
-from tests.benchmarks import _search, debd, mnist, twenty
+from tests.benchmarks import _search, debd, lvd, mnist, twenty
 from tests.benchmarks._density import Fit, fit, mixture_scores
 
 
@@ -116,13 +116,34 @@ def test_cuts_go_down_to_single_pixels() -> None:
     assert mnist.halvings(ImageShape(8, 8)) == [4, 2, 1]
 
 
+def test_models_are_chosen_by_words_of_their_titles() -> None:
+    titles = [model.title for model in mnist.chosen("hclt, PD")]
+    assert titles == ["PD, categorical", "PD, binomial", "HCLT, categorical"]
+    with pytest.raises(DataError, match="'einet'"):
+        mnist.chosen("einet")
+
+
 def test_images_from_end_to_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ("--data", "digits", "--fast", "--budget", "8", "--models", "PD")
+    words = ("--data", "digits", "--fast", "--budget", "6.4", "--models", "PD")
     found = answer(mnist, monkeypatch, capsys, *words, "-o", str(tmp_path))
     assert [row["model"] for row in found["rows"]] == ["PD, categorical", "PD, binomial"]
     assert found["best"]["valid_bits"] == min(row["valid_bits"] for row in found["rows"])
     assert found["best"]["test_bits"] < 2.2
     names = {"samples.png", "completions.png", "best.pc.safetensors"}
     assert {path.name for path in tmp_path.iterdir()} == names
+
+
+def test_both_ways_of_learning_in_one_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--rows", "300", "--latents", "2,3", "--embeddings", "values", "--epochs", "4")
+    monkeypatch.setattr(sys, "argv", ["lvd", *words, "-o", str(tmp_path)])
+    lvd.main()
+    found = json.loads((tmp_path / "lvd-digits.json").read_text())
+    assert [row["latents"] for row in found["rows"]] == [2, 3]
+    assert all(1 < row["LVD, values"] < 4 for row in found["rows"])
+    picture = (tmp_path / "lvd-digits.svg").read_text()
+    assert picture.count("<polyline") == 2 and "LVD, values" in picture
+    assert "bits per dimension" in capsys.readouterr().out

@@ -210,9 +210,10 @@ def rerun(config: RunConfig, model: str = "", run: str = "runs/mine") -> Code:
 def resume(folders: Sequence[str]) -> Code:
     """(Python, command) that go on with runs."""
     python = (
-        "from pccore.learn import RunDirectory, execute\n\n"
+        "from pccore.distillation import execute_run\n"
+        "from pccore.learn import RunDirectory\n\n"
         f"for folder in {list(folders)!r}:\n"
-        "    execute(RunDirectory(folder), resume=True)\n"
+        "    execute_run(RunDirectory(folder), resume=True)\n"
     )
     lines = [f"pccore train --resume --run {shlex.quote(folder)}" for folder in folders]
     return python, "\n".join(lines)

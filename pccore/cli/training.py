@@ -27,6 +27,7 @@ from pccore.datasets import Dataset, load, parse_reference
 from pccore.datasets.labels import only
 from pccore.distillation import (
     DistilRunOptions,
+    clustered,
     execute_run,
     prepare_distillation,
     run_method,
@@ -159,7 +160,9 @@ def _ready(run: RunDirectory, options: argparse.Namespace, restart: int) -> tupl
 
 def _begin(run: RunDirectory, options: argparse.Namespace, restart: int) -> Dataset:
     if options.resume and (options.model is None or options.data is None):
-        raise RunError("holds no run to resume", where=str(run.path))
+        again = f"a distillation: pccore distil MODEL --data D --resume --run {run.path} -o OUT"
+        hint = again if clustered(run.path, True) else None
+        raise RunError("holds no run to resume", where=str(run.path), hint=hint)
     model = required(options.model, "MODEL", "train")
     data = parse_reference(required(options.data, "--data", "train"))[0]
     method = options.method or "em"

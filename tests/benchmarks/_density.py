@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,9 +42,11 @@ def fit(
     start: float,
     seconds: float,
     seed: int = 0,
+    listener: Callable[[Epoch], None] | None = None,
 ) -> Fit:
     """Train by stochastic EM with early stopping; after `seconds` of processor time no further
-    epoch is begun that would not end in time. settings: of the method and of training."""
+    epoch is begun that would not end in time. settings: of the method and of training. listener:
+    told of every epoch."""
     options = method_named(METHOD).options
     own = {info.name for info in describe(options)}
     trainer = Trainer(
@@ -61,6 +63,8 @@ def fit(
     before = time.process_time()
     for event in events:
         if isinstance(event, Epoch):
+            if listener is not None:
+                listener(event)
             now = time.process_time()
             # Epoch 0 only scores; one that learns takes about three times as long.
             needs = (now - before) * (1.0 if event.epoch else 3.0)

@@ -1,8 +1,10 @@
 """Latent variable distillation against EM from a random start, as circuits grow.
 
-    pccore bench lvd                           bundled digits, patches of 2x2
-    PCCORE_DATA=... pccore bench lvd --data mnist --patch 4 [--rows 10000]
-    pccore bench lvd --data sentences --embeddings tokens     hidden Markov models
+    pccore bench lvd [-o DIR]                  bundled digits, patches of 2x2
+    PCCORE_DATA=... pccore bench lvd --data mnist --patch 4 --rows 10000 --batch 500
+    pccore bench lvd --data sentences         hidden Markov models
+
+DIR gets one picture of all curves, lvd-DATA.svg, and the numbers, lvd-DATA.json.
 
 For each number of latents one `patches` (or `hmm`) circuit learns twice, in about as many epochs:
 by EM from its random start, and by distillation. Bits per dimension of the test images, perplexity
@@ -52,7 +54,10 @@ def by_em(circuit: Circuit, data: Dataset, options: DistilOptions, epochs: int) 
             method="online-em",
             method_options=OnlineEMOptions(options.step, options.pseudocount, options.annealing),
             train_options=TrainOptions(
-                epochs=epochs, batch_size=options.batch_size, patience=options.patience
+                epochs=epochs,
+                batch_size=options.batch_size,
+                patience=options.patience,
+                seed=options.seed,
             ),
         )
         execute(run, data=data)
@@ -69,18 +74,20 @@ def main() -> None:
     parser.add_argument("--inside", default="factorized")
     parser.add_argument("--leaf", default="auto")
     parser.add_argument("--latents", default="4,8,16,32,64")
-    parser.add_argument("--embeddings", default="values,autoencoder")
+    parser.add_argument("--embeddings", help="values,autoencoder of images, tokens of sequences")
     parser.add_argument("--rows", type=int, help="training rows, all without it")
+    parser.add_argument("--batch", type=int, default=100, help="rows of an update")
     parser.add_argument("--epochs", type=int, default=20, help="of each learner, in all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--plot", metavar="FILE.svg")
+    parser.add_argument("-o", "--output", metavar="DIR", help="for the picture and the numbers")
     options = parser.parse_args()
     data = load(options.data)
     if options.rows:
         data = replace(data, train=data.train[: options.rows], labels={})
     shape = shape_of(data)
-    sources = options.embeddings.split(",")
+    usual = "tokens" if data.image is None else "values,autoencoder"
+    sources = (options.embeddings or usual).split(",")
     unit = "perplexity" if data.image is None else "bits per dimension"
     quarter = options.epochs // 4
     # Chains are counted in closed form: what the parts do not need is left for everything.
@@ -89,11 +96,14 @@ def main() -> None:
         parts_epochs=parts,
         latents_epochs=quarter,
         tune_epochs=options.epochs - quarter - parts,
+        batch_size=options.batch,
         seed=options.seed,
     )
     found: list[dict[str, float]] = []
     heads = ["latents", "parameters", "EM", *(f"LVD, {s}" for s in sources)]
-    print("".join(f"{head:>18}" for head in heads), flush=True)
+    if not options.json:
+        print(f"{unit} of the test rows of {data.name}, {len(data.train)} training rows")
+        print("".join(f"{head:>18}" for head in heads), flush=True)
     embedded = {}
     for latents in (int(word) for word in options.latents.split(",")):
         # A random start of both learners: what is compared is what comes after.
@@ -117,18 +127,18 @@ def main() -> None:
             row[f"LVD, {source}"] = score(result.circuit, data)
             row[f"LVD, {source} seconds"] = time.perf_counter() - start
         found.append(row)
-        print("".join(f"{row[head]:18.4g}" for head in heads), flush=True)
-    if options.plot:
-        _plot(Path(options.plot), found, heads[2:], options.data, unit)
+        if not options.json:
+            print("".join(f"{row[head]:18.4g}" for head in heads), flush=True)
+    facts = {**vars(options), "training rows": len(data.train), "rows": found}
+    if options.output:
+        folder = Path(options.output)
+        folder.mkdir(parents=True, exist_ok=True)
+        lines = [Line(name, [(row["latents"], row[name]) for row in found]) for name in heads[2:]]
+        chart = Chart(f"{data.name}: test", "latents", unit, lines)
+        write(folder / f"lvd-{data.name}.svg", [chart])
+        (folder / f"lvd-{data.name}.json").write_text(json.dumps(facts), encoding="utf-8")
     if options.json:
-        print(json.dumps({"data": options.data, "rows": found}))
-
-
-def _plot(
-    path: Path, rows: list[dict[str, float]], curves: list[str], data: str, unit: str
-) -> None:
-    lines = [Line(name, [(row["latents"], row[name]) for row in rows]) for name in curves]
-    write(path, [Chart(f"{data}: test", "latents", unit, lines)])
+        print(json.dumps(facts))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 from pccore.datasets import load
+from pccore.distillation import DistilRunOptions, execute_run, prepare_distillation
+from pccore.files import load_model
+from pccore.learn import Epoch
 from tests.cli.helpers import Run, assert_one_line
 
 SETTINGS = (
@@ -77,3 +80,26 @@ def test_bad_usage(run: Run, patches: str) -> None:
     assert_one_line(run(*start, "--set", "embed.epochs=1"), "have no options")
     assert_one_line(run(*start, "--hidden", "nobody"), "no group 'nobody'")
     assert_one_line(run("distil", "naive_bayes", "--data", "digits", "-o", "m.pc.json"), "")
+
+
+def test_train_resumes_one_of_the_app(run: Run, patches: str) -> None:
+    options = DistilRunOptions(parts_epochs=1, latents_epochs=1, tune_epochs=1)
+    job = prepare_distillation(
+        "job", load_model(patches), load("digits"), model=patches, data="digits", options=options
+    )
+
+    def stop(event: object) -> None:
+        if isinstance(event, Epoch):
+            job.request("stop")
+
+    assert execute_run(job, listener=stop) == "stopped"
+    found = run("train", "--resume", "--run", "job", "-o", "m.pc.safetensors", "--json")
+    assert found.json["state"] == "finished"
+    scores = run("eval", "m.pc.safetensors", "--data", "digits:valid", "--json").json
+    assert scores["log_likelihood"] == pytest.approx(found.json["best_log_likelihood"], rel=1e-4)
+
+
+def test_train_says_who_resumes_stages(run: Run, patches: str) -> None:
+    start = ("distil", patches, "--data", "digits", *SETTINGS, "-o", "m.pc.safetensors")
+    assert run(*start, "--run", "r").status == 0
+    assert_one_line(run("train", "--resume", "--run", "r"), "pccore distil MODEL")

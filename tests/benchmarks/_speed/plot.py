@@ -42,10 +42,11 @@ class Bars:
 def write(path: Path, panels: Sequence[Chart | Bars]) -> None:
     """Write the panels, two in a row."""
     drawn = [panel for panel in panels if _has_content(panel)]
+    width = WIDTH * min(2, len(drawn))
     heights = [_height(panel) for panel in drawn]
     rows = [max(heights[i : i + 2]) for i in range(0, len(drawn), 2)]
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{2 * WIDTH}" height="{sum(rows)}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{sum(rows)}" '
         'font-family="sans-serif" font-size="11">',
         '<rect width="100%" height="100%" fill="#ffffff"/>',
     ]
@@ -73,11 +74,17 @@ def _title(text: str) -> str:
 
 
 def ticks(low: float, high: float) -> list[float]:
-    """Round numbers of the form 1, 2 or 5 times a power of ten from low to high."""
+    """Round numbers of the form 1, 2 or 5 times a power of ten from low to high; where these are
+    too few, multiples of one such number."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     steps = (1.0,) if last - first > 3 else (1.0, 2.0, 5.0)
     found = [step * 10.0**power for power in range(first, last + 1) for step in steps]
-    return [tick for tick in found if low / 1.001 <= tick <= high * 1.001]
+    found = [tick for tick in found if low / 1.001 <= tick <= high * 1.001]
+    if len(found) > 2:
+        return found
+    unit = 10.0 ** math.floor(math.log10(high - low))
+    step = unit * next(n for n in (0.2, 0.5, 1.0, 2.0) if (high - low) / (n * unit) <= 6)
+    return [step * n for n in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
 def _chart(chart: Chart) -> list[str]:
@@ -104,19 +111,38 @@ def _chart(chart: Chart) -> list[str]:
     middle = (LEFT + WIDTH - RIGHT) / 2
     parts.append(_text(middle, HEIGHT - BOTTOM + 32, chart.x, 'text-anchor="middle"'))
     parts.append(_text(LEFT, TOP - 6, chart.y, 'fill="#555555"'))
+    left, top = _free_corner([place(*point) for point in points], chart.lines)
     for number, line in enumerate(chart.lines):
         colour = COLOURS[number % len(COLOURS)]
         placed = [place(*point) for point in line.points]
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in placed)
         parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
         parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in placed]
-        parts.append(_text(LEFT + 8, TOP + 14 + 14 * number, line.name, f'fill="{colour}"'))
+        parts.append(_text(left, top + 14 * number, line.name, f'fill="{colour}"'))
     return parts
 
 
+def _free_corner(
+    points: Sequence[tuple[float, float]], lines: Sequence[Line]
+) -> tuple[float, float]:
+    """Where the names of the lines begin: the corner with the fewest points in it."""
+    width, height = 6.0 * max(len(line.name) for line in lines), 14.0 * len(lines)
+    across = (LEFT + 8.0, WIDTH - RIGHT - 8.0 - width)
+    down = (TOP + 14.0, HEIGHT - BOTTOM + 6.0 - height)
+
+    def inside(corner: tuple[float, float]) -> int:
+        x, y = corner
+        near = [x - 20 < px < x + width + 20 and y - 28 < py < y + height + 14 for px, py in points]
+        return sum(near)
+
+    return min([(x, y) for x in across for y in down], key=inside)
+
+
 def _range(values: Sequence[float]) -> tuple[float, float]:
+    """The values and a margin."""
     low, high = min(values), max(values)
-    return (low / 1.2, high * 1.2) if high < 1.5 * low else (low / 1.1, high * 1.1)
+    margin = min(1.1, max(1.01, (high / low) ** 0.15))
+    return low / margin, high * margin
 
 
 def _bars(panel: Bars) -> list[str]:
