@@ -21,7 +21,7 @@ from __future__ import annotations
 import argparse
 import math
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
@@ -126,7 +126,7 @@ def main() -> None:
 
 
 @contextmanager
-def folder_of(path: str | None) -> Iterator[Path]:
+def folder_of(path: str | None) -> Generator[Path]:
     """The folder for the runs, one that goes with the benchmark if none is named."""
     if path is None:
         with tempfile.TemporaryDirectory() as folder:
