@@ -23,7 +23,7 @@ import numpy.typing as npt
 from pccore.datasets import Dataset
 from pccore.datasets.base import SPLITS, Split
 from pccore.distillation.assign import Assignments, Embeddings, assign, values_of
-from pccore.distillation.states import below, deterministic
+from pccore.distillation.states import below, blurred, deterministic
 from pccore.errors import DataError, RunError
 from pccore.files.atomic import write_atomically
 from pccore.graph import Circuit
@@ -59,6 +59,14 @@ class DistilOptions:
     )
     pseudocount: float = option(
         0.1, help="prior observations for each unit's parameters", minimum=0.0, maximum=100.0
+    )
+    soften: float = option(
+        0.0,
+        help="share of what the units of a group have in common that is mixed into each after the "
+        "parts: clusters that are too sure of themselves do not learn; 0.6 suits chains",
+        minimum=0.0,
+        maximum=0.99,
+        advanced=True,
     )
     patience: int = option(
         5, help="a stage ends after this many epochs without a better validation score", minimum=0
@@ -186,6 +194,7 @@ def distil(
     )
     best = pipeline.run("parts", whole, joined, chosen.parts_epochs, closed=closed)
     result = circuit.with_params({name: best.params[name] for name in circuit.params})
+    result = blurred(result, chosen.soften)
     if chosen.latents_epochs:
         inside = below(circuit, groups)
         if not set(result.params) <= inside:

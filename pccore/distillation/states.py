@@ -1,4 +1,5 @@
-"""What a circuit with its hidden variables made visible allows, and what lies below them."""
+"""What a circuit with its hidden variables made visible allows, what lies below them, and how
+their states become less sure of themselves."""
 
 from __future__ import annotations
 
@@ -43,3 +44,20 @@ def below(circuit: Circuit, groups: Sequence[int]) -> set[str]:
         if not isinstance(group, ProductGroup):
             found.add(group.parameter)
     return found
+
+
+def blurred(circuit: Circuit, share: float) -> Circuit:
+    """Every unit of a group with a share of the mean of the group's units in its parameters, in
+    the expectation parameters of leaves that learn."""
+    if share == 0:
+        return circuit
+    params = dict(circuit.params.items())
+    for group in circuit.groups:
+        if isinstance(group, SumGroup) and group.edges == "dense":
+            own = circuit.params[group.parameter]
+            params[group.parameter] = (1 - share) * own + share * own.mean(0, keepdim=True)
+        elif isinstance(group, LeafGroup) and group.family.trainable:
+            own = circuit.params[group.parameter]
+            mean = own.mean(1, keepdim=True).expand_as(own)
+            params[group.parameter] = group.family.blend(own, mean, share)
+    return circuit.with_params(params)

@@ -49,6 +49,10 @@ class TokenOptions:
         minimum=0.0,
         maximum=1.0,
     )
+    whiten: bool = option(
+        False,
+        help="all directions of the embeddings count alike; with decay=0 good for few states",
+    )
     seed: int = option(0, help="of the network and of what is hidden", minimum=0)
 
 
@@ -89,7 +93,19 @@ def embed_suffixes(
         network = MaskedTransformer(words, dataset.num_variables, o)
         _train(network, _tokens(dataset.train, words), words, o, listener)
         network.eval()
-        return _suffixes(dataset, words, o.decay, network.encode)
+        found = _suffixes(dataset, words, o.decay, network.encode)
+    return _whitened(found) if o.whiten else found
+
+
+def _whitened(embeddings: Embeddings) -> Embeddings:
+    """Uncorrelated and of variance 1 over all steps of the training rows, but for directions in
+    which they hardly differ."""
+    points = np.concatenate(embeddings["train"])
+    mean = points.mean(0)
+    variances, axes = np.linalg.eigh(np.cov((points - mean).T))
+    least = max(1e-4 * float(variances.max()), 1e-12)
+    scaled = (axes / np.sqrt(np.maximum(variances, least))).astype(np.float32)
+    return {split: [(e - mean) @ scaled for e in embeddings[split]] for split in SPLITS}
 
 
 def embed_with_transformers(dataset: Dataset, model: str, decay: float = 0.5) -> Embeddings:

@@ -59,6 +59,17 @@ def test_a_transformer_learns_to_fill_in_tokens() -> None:
     assert not np.allclose(own["valid"][0], own["valid"][1])
 
 
+def test_white_embeddings_are_uncorrelated() -> None:
+    data = binary(6, rows=900, states=5)
+    found = embed_suffixes(data, TokenOptions(width=8, layers=1, heads=1, epochs=1, whiten=True))
+    points = np.concatenate(found["train"])
+    assert np.allclose(points.mean(0), 0, atol=1e-3)
+    covariance = np.cov(points.T)
+    assert np.allclose(covariance, np.diag(np.diag(covariance)), atol=1e-2)
+    # A layer norm leaves the sum of the numbers as it is: one direction has no variance.
+    assert (np.abs(np.diag(covariance) - 1) < 1e-2).sum() >= 6
+
+
 def test_real_columns_are_no_tokens() -> None:
     with pytest.raises(DataError, match="finite columns"):
         embed_suffixes(replace(binary(3), supports=(Support("real"),) * 3))

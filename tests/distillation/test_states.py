@@ -9,7 +9,7 @@ import torch
 from pccore import oracle
 from pccore.check import check
 from pccore.distillation import Assignments, assign, hidden_groups, values_of, with_states
-from pccore.distillation.states import below, deterministic
+from pccore.distillation.states import below, blurred, deterministic
 from pccore.errors import DataError, NotFoundError, OptionError
 from pccore.graph import Circuit
 from pccore.structures import build_structure, shape_of
@@ -105,3 +105,16 @@ def test_tied_steps_share_their_centres() -> None:
     same = found.states["train"] == values
     assert same.all() or not same.any()
     assert torch.equal(torch.tensor(found.used), torch.tensor([2] * 6))
+
+
+@pytest.mark.parametrize("structure", ["hclt", "hmm"])
+def test_blurred_states_are_nearer_to_each_other(structure: str) -> None:
+    model = tree(3, structure)
+    made = blurred(model, 0.6)
+    made.validate_params()
+    assert np.exp(oracle.log_table(made)).sum() == pytest.approx(1.0)
+    for name, own in model.params.items():
+        units = 0 if own.ndim == 2 else 1  # weights [units, inputs], leaves [columns, units, ...]
+        spread = made.params[name].std(units, unbiased=False)
+        torch.testing.assert_close(spread, 0.4 * own.std(units, unbiased=False))
+    assert blurred(model, 0.0) is model
