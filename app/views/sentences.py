@@ -173,5 +173,5 @@ def code(model: str, row: np.ndarray, circuit: Circuit) -> tuple[str, str]:
     )
     words = ["pccore", "query", model]
     if given:
-        words += ["--evidence", evidence(row, circuit.variables)]
+        words += ["--evidence", evidence(row, circuit)]
     return python, shlex.join([*words, "--ask", "marginals"])
