@@ -176,7 +176,7 @@ class Editor extends Actions {
       const moved = !fresh && this.version !== undefined && version !== data.version;
       if (fresh || moved) this.steps.forget();
       if (fresh) { this.popup.close(false); this.selection.clear(); this.edge = null; this.focused = null; this.mode = null; }
-      const whole = moved && this.viewport.holds(this.model.bounds());
+      const known = moved && this.viewport.holds(this.model.bounds()) ? this.doc.nodes : null;
       this.sheet = data.sheet;
       this.version = data.version;
       this.doc = docOf(data.doc);
@@ -186,7 +186,8 @@ class Editor extends Actions {
       if (data.refused && data.refusal !== this.refusal) this.say(data.refused, true);
       this.refusal = data.refusal;
       // Who saw all of the drawing is to see all of what a text or a repair has made of it.
-      if (fresh || (whole && !this.viewport.holds(this.model.bounds()))) this.fit();
+      const added = known !== null && [...this.doc.nodes.keys()].some((id) => !known.has(id));
+      if (fresh || (added && !this.viewport.holds(this.model.bounds()))) this.fit();
     }
     this.label = data.label;
     this.svg.setAttribute("aria-label", `${data.label}: ${this.doc.nodes.size} units. `
