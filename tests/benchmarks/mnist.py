@@ -1,7 +1,7 @@
 """Density estimation on images: bits per dimension of EiNets, with pictures of what they learned.
 
     PCCORE_DATA=... pccore bench mnist [-o DIR]        MNIST, 28 x 28 pixels of 256 grey levels
-    pccore bench mnist --models hclt --budget 2400     a hidden Chow-Liu tree
+    pccore bench mnist --models hclt --budget 1000     a hidden Chow-Liu tree
     pccore bench mnist --data digits                   the bundled digits, in a minute
     pccore bench mnist --fast                          smaller circuits and less data
 
