@@ -18,7 +18,7 @@ from pc_workbench.screens.compare_subject import (
     label,
     subject,
 )
-from pc_workbench.views import compare_marks, compare_texts, labels
+from pc_workbench.views import compare_marks, compare_texts, labels, sizes
 from pc_workbench.views.compare_marks import Which
 from pc_workbench.views.outline import Outline, group_of, toggle
 from pc_workbench.views.scene import circuit_scene, node_of
@@ -200,7 +200,7 @@ def _table(found: Differences, name: str) -> None:
     st.dataframe(
         rows,
         hide_index=True,
-        height=min(215, 38 + 35 * len(rows)),
+        height=sizes.table(len(rows), 215),
         key=f"pcw_compare_table_{name}",
         on_select=functools.partial(_pick, found, f"pcw_compare_table_{name}"),
         selection_mode="single-row",
