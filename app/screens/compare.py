@@ -33,7 +33,7 @@ _CHOSEN = "pcw_compare_chosen"  # (which, unit) that is looked at
 
 def page() -> None:
     """Draw the page."""
-    heading, choice, save, code = st.columns([2, 3, 1, 1], vertical_alignment="bottom")
+    heading, choice, save, code = st.columns([2, 3, 1, 1], vertical_alignment="center")
     heading.title("Compare")
     model = state.get().model
     if not model:
@@ -78,6 +78,7 @@ def _choose(model: str) -> str:
         "Compare the current circuit with",
         options,
         format_func=functools.partial(label, model),
+        label_visibility="collapsed",
         **state.bind("other", among=options, then=_forget),
     )
     return state.get().other if state.get().other in options else ""

@@ -53,7 +53,7 @@ def candidates(model: str) -> tuple[str, ...]:
 def label(model: str, name: str) -> str:
     """How a choice is called."""
     if not name:
-        return "Choose …"
+        return "Compare the current circuit with …"
     if name == UNDONE:
         return "The current one before its last change"
     try:
