@@ -112,7 +112,8 @@ def _headline(view: JobView, title: str) -> None:
     if view.message:
         (st.error if view.state == "failed" else st.warning)(errors.plain(view.message))
     part = 1.0 if view.state == "finished" else status.epoch / max(1, status.epochs)
-    left = f" · {sizes.duration(status.seconds_left)} left" if view.state == "running" else ""
+    known = view.state == "running" and status.seconds_left is not None
+    left = f" · {sizes.duration(status.seconds_left)} left" if known else ""
     text = f"epoch {status.epoch} of {status.epochs} · {sizes.rate(status.rate)} rows/s{left}"
     st.progress(min(1.0, part), text=text if status.epochs else None)
 

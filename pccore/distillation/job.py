@@ -152,9 +152,7 @@ class _Distillation:
     def execute(self, resume: bool, data: Dataset | None) -> State:
         self.run.request("run")
         with self.conduct.reports_failure():
-            # Every stage begins with an epoch 0.
-            epochs = sum(self.planned.values()) + len(self.planned) - 1
-            self.conduct.report("running", epochs=epochs, message="")
+            self.conduct.report("running", epochs=self._epochs, message="")
             try:
                 self._stages(resume, data or load(self.config.data))
             except _StopError:
@@ -162,6 +160,11 @@ class _Distillation:
                 return "stopped"
             self.conduct.report("finished", seconds_left=0.0)
             return "finished"
+
+    @property
+    def _epochs(self) -> int:
+        """Of all stages, each of which begins with an epoch 0, as far as can be known."""
+        return sum(self.planned.values()) + len(self.planned) - 1
 
     def _stages(self, resume: bool, dataset: Dataset) -> None:
         if self.config.data_fingerprint not in ("", dataset.fingerprint()):
@@ -236,7 +239,10 @@ class _Distillation:
                 break
             own = self._own(name)
             if own.exists():
-                self.offset += (own.scores().epoch or 0) + 1
+                # A closed form takes one, and some stop early.
+                self.planned[name] = own.scores().epoch or 0
+                self.offset += self.planned[name] + 1
+        self.conduct.report("running", epochs=self._epochs)
         self._tell_stage(stage, 0)
 
     def _own(self, stage: str) -> RunDirectory:

@@ -44,6 +44,7 @@ def test_every_stage_is_told_and_the_best_is_kept(tmp_path: Path) -> None:
     tuned = RunDirectory(run.path / "3-tune")
     assert run.scores().best == pytest.approx(tuned.scores().best)
     assert run.look() is not None and run.status().state == "finished"
+    assert run.status().epoch == run.status().epochs == len(epochs) - 1
 
 
 def test_a_stopped_one_goes_on_where_it_was(tmp_path: Path) -> None:
