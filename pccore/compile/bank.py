@@ -83,6 +83,15 @@ class ParameterBank(Protocol):
         ...
 
 
+def expected_log_weights(values: Tensor, counts: Tensor) -> Tensor:
+    """sum of counts * log weight, differentiable.
+
+    Weights without count add nothing, to the gradient either: of one that a softmax has rounded to
+    0 it would be 0 / 0.
+    """
+    return torch.special.xlogy(counts, torch.where(counts == 0, 1.0, values)).sum()
+
+
 def row_major(tensor: Tensor) -> Tensor:
     """The tensor with row-major strides, dimensions of size 1 included.
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pccore.compile.bank import LARGE_WEIGHT, project_to_simplex
+from pccore.compile.bank import LARGE_WEIGHT, expected_log_weights, project_to_simplex
 
 
 class EdgeBank:
@@ -119,7 +119,7 @@ class EdgeBank:
 
     def expected_log(self, values: Tensor, counts: Tensor) -> Tensor:
         """sum of counts * log weight."""
-        return torch.special.xlogy(counts, values).sum()
+        return expected_log_weights(values, counts)
 
     def export(self) -> dict[str, Tensor]:
         """Edge weights by id, in the shapes of the store."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pccore.compile.bank import LARGE_WEIGHT, project_to_simplex, row_major
+from pccore.compile.bank import LARGE_WEIGHT, expected_log_weights, project_to_simplex, row_major
 
 #: Numbers that one step of `advance` works on: a few passes over what stays in the cache.
 CHUNK = 2**19
@@ -144,7 +144,7 @@ class WeightBank:
 
     def expected_log(self, values: Tensor, counts: Tensor) -> Tensor:
         """sum of counts * log weight (terms without count add nothing)."""
-        return torch.special.xlogy(counts, values).sum()
+        return expected_log_weights(values, counts)
 
     def export(self) -> dict[str, Tensor]:
         """Weights as [size, inputs] by id."""

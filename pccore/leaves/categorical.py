@@ -13,6 +13,9 @@ from pccore.leaves.base import Summary
 from pccore.leaves.shared import OneHotFamily
 from pccore.logarithm import log
 
+#: The least probability that gradient learning gives a category.
+_LEAST = 1e-30
+
 
 @dataclass(frozen=True)
 class Categorical(OneHotFamily):
@@ -107,8 +110,8 @@ class Categorical(OneHotFamily):
         self._require((total - 1).abs() < 1e-4, total, "is a sum of probabilities other than 1")
 
     def constrain(self, raw: Tensor) -> Tensor:
-        """Softmax over the categories."""
-        return torch.softmax(raw, -1)
+        """Softmax over the categories, not rounded to 0: the gradient of log 0 is none."""
+        return torch.softmax(raw, -1).clamp_min(_LEAST)
 
     def unconstrain(self, params: Tensor) -> Tensor:
         """Log-probabilities, floored at log 1e-8."""

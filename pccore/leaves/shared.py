@@ -11,6 +11,9 @@ from torch import Tensor
 from pccore.errors import ParameterError
 from pccore.leaves.base import LeafFamily, Support
 
+#: How near gradient learning brings probabilities to 0 and 1, in float32.
+_EDGE = 1e-7
+
 
 @dataclass(frozen=True)
 class OneHotFamily(LeafFamily):
@@ -67,8 +70,9 @@ class ProbabilityFamily(LeafFamily):
         self._require((params >= 0) & (params <= 1), params, "is not a probability in [0, 1]")
 
     def constrain(self, raw: Tensor) -> Tensor:
-        """Logistic function."""
-        return torch.sigmoid(raw)
+        """Logistic function, away from 0 and 1 by what rounding would take for them: the gradient
+        of log 0 is none."""
+        return torch.sigmoid(raw).clamp(_EDGE, 1.0 - _EDGE)
 
     def unconstrain(self, params: Tensor) -> Tensor:
         """Log-odds, with p kept 1e-6 away from 0 and 1."""

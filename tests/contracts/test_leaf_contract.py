@@ -245,6 +245,17 @@ def test_constrain_inverts_unconstrain(family: LeafFamily):
     family.validate(family.constrain(raw))
 
 
+@trainable
+def test_what_was_moved_to_the_edge_has_a_gradient(family: LeafFamily):
+    raw = torch.full(parameters(family).shape, -60.0)
+    raw[..., 0].neg_() if family.parameter_shape else raw[0].neg_()
+    raw.requires_grad_()
+    coefficients = family.coefficients(family.constrain(raw))
+    counts = torch.zeros_like(coefficients)
+    torch.where(counts == 0, 0.0, counts * coefficients).sum().backward()
+    assert raw.grad is not None and torch.isfinite(raw.grad).all()
+
+
 @every_family
 def test_initial_values_are_legal_and_reproducible(family: LeafFamily):
     shape = (3, 4)

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from pccore import reference
 from pccore.compile import Program, compile_circuit
+from pccore.compile.edge_bank import EdgeBank
+from pccore.compile.weight_bank import WeightBank
 from pccore.errors import NotFoundError
 from pccore.graph import Circuit, LeafGroup
 from pccore.learn.base import method_named, methods
@@ -40,6 +42,15 @@ def data_for(model: Circuit, seed: int, rows: int = 40, missing: float = 0.2) ->
 
 def likelihood(program: Program, x: np.ndarray) -> float:
     return float(log_likelihood(program, x).sum())
+
+
+@pytest.mark.parametrize("bank", [WeightBank, EdgeBank])
+def test_a_weight_that_is_rounded_to_nothing_has_a_gradient(bank: type) -> None:
+    raw = torch.tensor([1.0, -200.0], requires_grad=True)
+    weights = torch.softmax(raw, 0)
+    assert float(weights[1]) == 0
+    bank.expected_log(None, weights, torch.tensor([3.0, 0.0])).backward()
+    assert raw.grad is not None and raw.grad.tolist() == [0.0, 0.0]
 
 
 @settings(max_examples=30)
