@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -138,17 +138,29 @@ def _sample_card(sample: SampleModel) -> None:
 
 def _choose_model(name: str) -> None:
     current = state.get().model == name
+    _choose("model", name, f"pcw_use_{name}", current, state.choose_model, ("inspect", "query"))
+
+
+def _choose(
+    what: str,
+    name: str,
+    key: str,
+    current: bool,
+    choose: Callable[[str], None],
+    then: tuple[str, ...],
+) -> None:
+    """The button that makes it the current one; where it is, the pages that go on with it."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.button(
-            "Current model" if current else "Use this model",
-            key=f"pcw_use_{name}",
+            f"Current {what}" if current else f"Use this {what}",
+            key=key,
             disabled=current,
-            on_click=state.choose_model,
+            on_click=choose,
             args=(name,),
             width="stretch",
         )
         if current:
-            navigate.links("inspect", "query", label="{}")
+            navigate.links(*then, label="{}")
 
 
 def _datasets() -> None:
@@ -170,18 +182,8 @@ def _dataset_card(info: DatasetInfo) -> None:
             st.image(store.picture(info.name), width="stretch")
         st.markdown(errors.plain(info.description[:1].upper() + info.description[1:]))
         st.caption(" · ".join(facts))
-    current = state.get().dataset == info.name
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.button(
-            "Current dataset" if current else "Use this dataset",
-            key=f"pcw_data_{info.name}",
-            disabled=current,
-            on_click=state.choose_dataset,
-            args=(info.name,),
-            width="stretch",
-        )
-        if current:
-            navigate.links("data", "train", label="{}")
+    name, current = info.name, state.get().dataset == info.name
+    _choose("dataset", name, f"pcw_data_{name}", current, state.choose_dataset, ("data", "train"))
 
 
 def _upload() -> None:

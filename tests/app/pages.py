@@ -7,6 +7,24 @@ from collections.abc import Callable
 from streamlit.testing.v1 import AppTest
 
 
+def gallery_page() -> None:
+    from pc_workbench import errors, state
+    from pc_workbench.screens import gallery
+
+    state.sync()
+    with errors.boundary():
+        gallery.page()
+
+
+def build_page() -> None:
+    from pc_workbench import errors, state
+    from pc_workbench.screens import build
+
+    state.sync()
+    with errors.boundary():
+        build.page()
+
+
 def inspect_page() -> None:
     from pc_workbench import errors, state
     from pc_workbench.screens import inspect

@@ -23,6 +23,7 @@ from pccore.errors import NotFoundError
 from pccore.queries import unit_values
 from pccore.reference import evaluate
 from pccore.structures.figures import figure1_naive_bayes, incomplete
+from tests.app.pages import build_page, inspect_page
 
 STREAM, AUTHOR = "stream00", "author00"
 LEAF = {"variable": "X1", "family": {"family": "indicator", "categories": 2}, "values": [1]}
@@ -33,24 +34,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path))
     st.cache_resource.clear()
     yield tmp_path
-
-
-def build_page() -> None:
-    from pc_workbench import errors, state
-    from pc_workbench.screens import build
-
-    state.sync()
-    with errors.boundary():
-        build.page()
-
-
-def inspect_page() -> None:
-    from pc_workbench import errors, state
-    from pc_workbench.screens import inspect
-
-    state.sync()
-    with errors.boundary():
-        inspect.page()
 
 
 def show(page: Any = build_page, **parameters: str) -> AppTest:

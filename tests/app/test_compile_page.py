@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from pc_workbench import paths, store
 from pccore.build import circuit, gaussian
+from tests.app.pages import inspect_page
 
 
 @pytest.fixture(autouse=True)
@@ -17,15 +18,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path))
     st.cache_resource.clear()
     return tmp_path
-
-
-def inspect_page() -> None:
-    from pc_workbench import errors, state
-    from pc_workbench.screens import inspect
-
-    state.sync()
-    with errors.boundary():
-        inspect.page()
 
 
 def show(**parameters: str) -> AppTest:

@@ -21,6 +21,7 @@ from pccore.evidence import parse_evidence
 from pccore.files import Companion
 from pccore.graph import Circuit
 from pccore.learn import RunConfig, RunDirectory, execute, prepare_run
+from tests.app.pages import gallery_page
 
 TEXT = "id,colour,size,age\n" + "".join(
     f"{i},{['red', 'green', 'blue'][i % 3]},{['S', 'M', 'L', ''][i % 4]},{20 + i}\n"
@@ -51,15 +52,6 @@ def data_page() -> None:
     state.sync()
     with errors.boundary():
         data.page()
-
-
-def gallery_page() -> None:
-    from pc_workbench import errors, state
-    from pc_workbench.screens import gallery
-
-    state.sync()
-    with errors.boundary():
-        gallery.page()
 
 
 def shell_page() -> None:

@@ -15,6 +15,7 @@ from pc_workbench import jobs, paths, store
 from pccore import build, datasets, structures
 from pccore.files import FORMATS, SampleModel, save_model
 from pccore.structures import figures
+from tests.app.pages import build_page, gallery_page, train_page
 from tests.files.importing.samples import SAMPLES
 
 PATIENCE = 90.0
@@ -31,33 +32,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     jobs.registry().close()
     assert jobs.registry().processes() == ()
     jobs.registry.cache_clear()
-
-
-def gallery_page() -> None:
-    from pc_workbench import errors, state
-    from pc_workbench.screens import gallery
-
-    state.sync()
-    with errors.boundary():
-        gallery.page()
-
-
-def build_page() -> None:
-    from pc_workbench import errors, state
-    from pc_workbench.screens import build
-
-    state.sync()
-    with errors.boundary():
-        build.page()
-
-
-def train_page() -> None:
-    from pc_workbench import errors, state
-    from pc_workbench.screens import train
-
-    state.sync()
-    with errors.boundary():
-        train.page()
 
 
 def show(page: Callable[[], None], **parameters: str) -> AppTest:
