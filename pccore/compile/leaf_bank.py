@@ -28,8 +28,9 @@ class LeafBank:
     log-probabilities for each (row, variable, state), and a last row of zeros that missing values
     point to; their values lie in the same order, or, with `states_last`, state after state for
     each unit, and so do their statistics: short rows of a table cost more to find than to add to.
-    shift: [rows, d, 1] or [rows, d, K], None for families that do not shift; parameters:
-    those of x - shift, which coefficients and statistics belong to.
+    The table of the latter is made when it is asked for: a batch that is learned from needs the
+    logarithms of few of its numbers. shift: [rows, d, 1] or [rows, d, K], None for families that
+    do not shift; parameters: those of x - shift, which coefficients and statistics belong to.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class LeafBank:
     def nbytes(self) -> int:
         """Bytes of the parameters and the coefficients."""
         moved = 0 if self.parameters is self.values else self.parameters.nbytes
-        return self.values.nbytes + moved + self.coefficients.nbytes
+        return self.values.nbytes + moved + self._coefficients.nbytes
 
     @property
     def learning_bytes(self) -> int:
@@ -69,15 +70,25 @@ class LeafBank:
         if not self.trainable:
             return 0
         fresh = 0 if self.gathers else 4 * self.values.nbytes
-        return self.coefficients.nbytes + fresh
+        return self._coefficients.nbytes + fresh
 
     def addresses(self) -> tuple[int, ...]:
         """Of the coefficients and the shift."""
         shift = () if self.shift is None else (self.shift.data_ptr(),)
-        return self.coefficients.data_ptr(), *shift
+        return self._coefficients.data_ptr(), *shift
+
+    @property
+    def coefficients(self) -> Tensor:
+        """What the layers multiply by, or look up."""
+        if self.stale:
+            self._write_table()
+            self.stale = False
+        return self._coefficients
 
     def set(self, values: Tensor) -> None:
         """Replace the parameters and recompute shift and coefficients."""
+        #: Whether the table is older than the values, probabilities [rows, d, K, C] of states.
+        self.stale = False
         self._best: Tensor | None = None
         self._moments: Tensor | None = None
         self.shift: Tensor | None = None
@@ -89,12 +100,32 @@ class LeafBank:
                 values = row_major(values.movedim(3, 2)).movedim(2, 3)
             self.values = self.parameters = values
             count = values.shape[1] * rows * self.family.num_statistics
-            self.coefficients = values.new_empty(count + 1, units)
-            self.coefficients[-1] = 0
-            self._table(self.coefficients).copy_(self.family.coefficients(values))
+            self._coefficients = values.new_empty(count + 1, units)
+            self._coefficients[-1] = 0
+            self._write_table()
             return
         self.values = row_major(values)
-        self.shift, self.parameters, self.coefficients = self._derived(self.values)
+        self.shift, self.parameters, self._coefficients = self._derived(self.values)
+
+    def _write_table(self) -> None:
+        """Compute the table, part by part."""
+        logs = self._table(self._coefficients)
+        per_part = max(1, CHUNK // logs[0].numel())
+        # Functions of what lies in another order are slow, copies are not.
+        scratch = torch.empty_like(self.values[:per_part]) if self._probabilities else None
+        for start in range(0, len(logs), per_part):
+            part = slice(start, start + per_part)
+            values = self.values[part]
+            if scratch is None:
+                logs[part].copy_(self.family.coefficients(values))
+            else:
+                self.family.write_coefficients(values, scratch[: len(values)])
+                logs[part].copy_(scratch[: len(values)])
+
+    @property
+    def _probabilities(self) -> bool:
+        """Whether the values are one number for each state, lying together."""
+        return self.states_last and self.values.ndim == 4
 
     def _derived(self, values: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
         """Shift, shifted parameters and coefficients of families that are multiplied."""
@@ -157,7 +188,7 @@ class LeafBank:
         if self.states_last:
             rows, d, units = self.values.shape[:3]
             return self.values.new_zeros(rows, d, units, self.family.num_statistics)
-        return torch.zeros_like(self.coefficients)
+        return torch.zeros_like(self._coefficients)
 
     def counts(self, statistics: Tensor) -> Tensor:
         """Expected sufficient statistics, [rows, d, K, S]."""
@@ -217,24 +248,22 @@ class LeafBank:
             self.values.copy_(self.family.blend(self.values, target, step))
             self._best = self._moments = None
             shift, self.parameters, coefficients = self._derived(self.values)
-            self.coefficients.copy_(coefficients)
+            self._coefficients.copy_(coefficients)
             if shift is None or self.shift is None or shift.shape != self.shift.shape:
                 self.shift = shift
             else:
                 self.shift.copy_(shift)
             return
         # Tables are large: in parts, so that each number is fetched from memory once.
-        logs = self._table(self.coefficients)
+        logs = self._table(self._coefficients)
         per_part = max(1, CHUNK // counts[0].numel())
         for start in range(0, len(counts), per_part):
             part = slice(start, start + per_part)
             values = self.values[part]
             self.family.advance(values, counts[part], scale, pseudocount, step)
-            if self.states_last:  # functions of what lies in another order are slow, copies not
-                self.family.write_coefficients(values, counts[part])
-                logs[part].copy_(counts[part])
-            else:
+            if not self._probabilities:
                 self.family.write_coefficients(values, logs[part])
+        self.stale = self._probabilities
         self._best = self._moments = None
 
     def constrain(self, raw: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ Categoricals with many states gather rows of a table instead of multiplying by o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -19,7 +20,11 @@ from pccore.compile.leaf_bank import IMPOSSIBLE, LeafBank
 from pccore.compile.plan import LayerSpec
 from pccore.compile.state import Choice, Pass
 from pccore.leaves.base import LeafFamily, Support
+from pccore.logarithm import log
 
+#: By how much smaller the parts are in which flows are added to a table: each number waits in
+#: the cache for its turn.
+COUNTED = 8
 #: Parameters of active leaves that are gathered at once.
 CHOICE_CHUNK = 2**23
 
@@ -82,7 +87,7 @@ class LeafLayer(Layer):
         if observed is not None:
             x.masked_fill_(~observed, -1)
         name = f"states {self.number if keep else ''}"
-        return state.workspace.take(name, tuple(x.shape), x.new_empty(0, dtype=dtype)).copy_(x)
+        return state.workspace.take(name, tuple(x.shape), x, dtype).copy_(x)
 
     def _statistics(self, state: Pass) -> Tensor:
         """T(x) as [G, d * S, B], 0 where missing; in the workspace."""
@@ -107,7 +112,8 @@ class LeafLayer(Layer):
             self._kernels.categorical_up(kept, table, out)
         elif self.bank.gathers:
             kept = self._states(state, keep, torch.int64)
-            self._look_up(state, kept, out)
+            look_up = self._look_up_fresh if keep and self.bank.stale else self._look_up
+            look_up(state, kept, out)
         elif self.bank.shifts_each:
             kept = self._up_each(state, out)
         else:
@@ -148,6 +154,19 @@ class LeafLayer(Layer):
                 bags.flatten(0, 1), self.bank.coefficients, mode="sum"
             )
             out[part] = sums.unflatten(0, (-1, samples)).mT
+
+    def _look_up_fresh(self, state: Pass, states: Tensor, out: Tensor) -> None:
+        """The same from the probabilities, where the table is out of date."""
+        shape = (*states.shape[:2], self.spec.size, states.shape[2])
+        for part in self.parts(math.prod(shape[1:])):
+            own = states[part].unsqueeze(2)
+            found = state.workspace.take("looked up", (len(own), *shape[1:]), out)
+            index = own if state.complete else own.clamp_min(0)
+            values = self.rows.of(self.bank.values, part)
+            torch.gather(values, 3, index.expand(found.shape), out=found)
+            if not state.complete:
+                found.masked_fill_(own < 0, 1.0)
+            torch.sum(log(found, found), 1, out=out[part])
 
     def _moved(self, x: Tensor, j: int) -> Tensor:
         """x [G, d, B] at variable j, less the shift of each unit: [G, K, B]."""
@@ -206,12 +225,13 @@ class LeafLayer(Layer):
         if self.bank.states_last:
             self._count_states(state, incoming, self.rows.of(statistics))
             return
-        for part in self.parts(samples * d * self.spec.size):
-            flow = incoming[part].mT.unsqueeze(1)  # [G, 1, B, K]
-            rows = flow.expand(-1, d, -1, -1).reshape(-1, self.spec.size)
+        take = state.workspace.take
+        for part in self.parts(COUNTED * samples * d * self.spec.size):
+            flow = incoming[part].mT.contiguous().unsqueeze(1)  # [G, 1, B, K]
             own = states[part]
-            index = self._table_rows(state, own, part, torch.empty_like(own))
-            statistics.index_add_(0, index.reshape(-1), rows)
+            rows = take("rows", (len(own), d, samples, self.spec.size), flow).copy_(flow)
+            index = self._table_rows(state, own, part, take("bags", tuple(own.shape), own))
+            statistics.index_add_(0, index.reshape(-1), rows.flatten(0, 2))
 
     def _count_states(self, state: Pass, incoming: Tensor, counts: Tensor) -> None:
         """The same for counts [G, d, K, C], whose states lie together; a missing value adds 0."""

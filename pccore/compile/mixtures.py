@@ -81,7 +81,8 @@ class MixLayer(InnerLayer):
             else:
                 sums, top = kept[0, part], kept[1, part]
                 dense.exp_(values.sub_(top.unsqueeze(1)))
-                values *= dense.ratio(incoming, sums).unsqueeze(1)
+                out = state.workspace.take("ratio", tuple(sums.shape), sums)
+                values *= dense.ratio(incoming, sums, out).unsqueeze(1)
                 if statistics is not None:
                     self.rows.add(statistics, values.sum(3).mT, part)
                 values *= weights.mT.unsqueeze(-1)

@@ -160,16 +160,31 @@ class Program:
 
         Raises DataError if the number of columns is not the number of variables.
         """
+        columns, seen, _ = self._observe(x, Workspace())
+        return columns.T, seen.T
+
+    def _observe(
+        self, x: Tensor | np.ndarray, workspace: Workspace, complete: bool | None = None
+    ) -> tuple[Tensor, Tensor, bool]:
+        """(`observe`'s answers as [V, B], in the workspace; whether nothing is missing)."""
         # torch.tensor copies: the array may be read-only, which as_tensor warns about.
         rows = x if isinstance(x, Tensor) else torch.tensor(x)
-        data = rows.to(device=self.device, dtype=self.dtype)
-        if data.ndim != 2 or data.shape[1] != len(self.circuit.variables):
+        if rows.ndim != 2 or rows.shape[1] != len(self.circuit.variables):
             raise DataError(
-                f"data of the shape {list(data.shape)} does not fit a circuit over "
+                f"data of the shape {list(rows.shape)} does not fit a circuit over "
                 f"{len(self.circuit.variables)} variables"
             )
-        observed = ~torch.isnan(data)
-        return torch.where(observed, data, 0.0), observed
+        shape = (rows.shape[1], rows.shape[0])
+        rows = rows.to(self.device)
+        columns = workspace.take("columns", shape, rows, self.dtype).copy_(rows.T)
+        seen = workspace.take("seen", shape, columns, torch.bool)
+        if complete is None:
+            missing = torch.isnan(columns)
+            complete = not bool(missing.any())
+            if not complete:
+                torch.logical_not(missing, out=seen)
+                columns.masked_fill_(missing, 0.0)
+        return columns, seen.fill_(True) if complete else seen, complete
 
     def products(self) -> AbstractContextManager[None]:
         """The context in which matrix products belong: see kernels/precision.py."""
@@ -194,20 +209,12 @@ class Program:
         used again, for callers with many batches; the pass is valid until it is used next.
         complete: that nothing is missing, where the caller knows; found out otherwise.
         """
-        data, observed = self.observe(x)
         space = workspace or Workspace()
-        state = Pass(
-            data,
-            observed,
-            data.T.contiguous(),
-            observed.T.contiguous(),
-            space.take("values", (self.plan.rows, len(data)), data),
-            space,
-            mode,
-            bool(observed.all()) if complete is None else complete,
-        )
+        columns, seen, complete = self._observe(x, space, complete)
+        values = space.take("values", (self.plan.rows, columns.shape[1]), columns)
+        state = Pass(columns, seen, values, space, mode, complete)
         with self.products():
-            for layer in self.layers if len(data) else ():
+            for layer in self.layers if state.samples else ():
                 if mode == "max":
                     layer.up_max(state, keep)
                 else:

@@ -14,6 +14,16 @@ from torch import Tensor
 #: Workspaces that a program keeps, and bytes of the largest.
 MOST_SPARE = 2
 LARGEST_SPARE = 2**28
+#: Shapes of one buffer that are kept: making a view takes as long as a small operation.
+MOST_VIEWS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class _Buffer:
+    """Memory, and the shapes that it has been taken in."""
+
+    whole: Tensor
+    views: dict[tuple[int, ...], Tensor]
 
 
 class Workspace:
@@ -25,22 +35,30 @@ class Workspace:
     """
 
     def __init__(self) -> None:
-        self._buffers: dict[tuple[str, torch.dtype, torch.device], Tensor] = {}
+        self._buffers: dict[tuple[str, torch.dtype, torch.device], _Buffer] = {}
 
-    def take(self, name: str, shape: tuple[int, ...], like: Tensor) -> Tensor:
-        """An uninitialised tensor of this shape, in the dtype and on the device of `like`."""
-        key = (name, like.dtype, like.device)
-        count = math.prod(shape)
+    def take(
+        self, name: str, shape: tuple[int, ...], like: Tensor, dtype: torch.dtype | None = None
+    ) -> Tensor:
+        """An uninitialised tensor of this shape on the device of `like`, in its dtype if no other
+        is named."""
+        key = (name, dtype or like.dtype, like.device)
         buffer = self._buffers.get(key)
-        if buffer is None or buffer.numel() < count:
-            buffer = torch.empty(count, dtype=like.dtype, device=like.device)
-            self._buffers[key] = buffer
-        return buffer[:count].view(shape)
+        view = None if buffer is None else buffer.views.get(shape)
+        if view is not None:
+            return view
+        count = math.prod(shape)
+        if buffer is None or buffer.whole.numel() < count:
+            whole = torch.empty(count, dtype=key[1], device=like.device)
+            buffer = self._buffers[key] = _Buffer(whole, {})
+        elif len(buffer.views) >= MOST_VIEWS:
+            buffer.views.clear()
+        return buffer.views.setdefault(shape, buffer.whole[:count].view(shape))
 
     @property
     def nbytes(self) -> int:
         """Bytes held."""
-        return sum(buffer.nbytes for buffer in self._buffers.values())
+        return sum(buffer.whole.nbytes for buffer in self._buffers.values())
 
 
 class Spare:
@@ -65,14 +83,12 @@ class Spare:
 class Pass:
     """What one up pass leaves behind.
 
-    x, observed: [B, V], x is 0 where not observed. columns, seen: the same, [V, B]. values:
-    log-values [rows, B]. mode: "sum" or "max". complete: nothing is missing. kept: what a layer
+    columns, seen: the data, 0 where not seen, and what is seen, [V, B]. values: log-values
+    [rows, B]. mode: "sum" or "max". complete: nothing is missing. kept: what a layer
     wants again in the flow pass, by layer number. underflown: layers with sums that had to be
     redone. sides: chunks of factors that are there in the linear domain (see sides.py).
     """
 
-    x: Tensor
-    observed: Tensor
     columns: Tensor
     seen: Tensor
     values: Tensor
@@ -86,7 +102,17 @@ class Pass:
     @property
     def samples(self) -> int:
         """B."""
-        return self.x.shape[0]
+        return self.columns.shape[1]
+
+    @property
+    def x(self) -> Tensor:
+        """The data [B, V]."""
+        return self.columns.T
+
+    @property
+    def observed(self) -> Tensor:
+        """What is seen [B, V]."""
+        return self.seen.T
 
 
 @dataclass

@@ -8,7 +8,9 @@ from torch import Tensor
 from pccore.compile.bank import LARGE_WEIGHT, expected_log_weights, project_to_simplex, row_major
 
 #: Numbers that one step of `advance` works on: a few passes over what stays in the cache.
-CHUNK = 2**19
+CHUNK = 2**18
+#: Counts that are surely not 0, nor so small that dividing by them overflows.
+CERTAIN = 1e-30
 #: Edges of a sum up to which a softmax is quicker across the sums than along their edges.
 FEW = 16
 
@@ -102,16 +104,19 @@ class WeightBank:
         fetched from memory once."""
         rows, size, inputs = self.values.shape
         per_part = max(1, CHUNK // (size * inputs))
+        # In units of the statistics.
+        prior = self.values.new_full((), pseudocount / (inputs * scale))
+        certain = float(prior) > CERTAIN
         for start in range(0, rows, per_part):
             part = slice(start, start + per_part)
             values, counts = self.values[part], statistics[part]
-            counts *= self.linear[part]
-            total = counts.sum(2, keepdim=True).mul_(scale).add_(pseudocount)
-            gain = torch.where(total > 0, step / total.clamp_min(1e-30), 0.0)
-            values *= torch.where(total > 0, 1.0 - step, 1.0)
-            values.addcmul_(counts, gain * scale)
-            if pseudocount:
-                values += gain * (pseudocount / inputs)
+            torch.addcmul(prior, counts, self.linear[part], out=counts)
+            total = counts.sum(2, keepdim=True)
+            if certain:
+                values.mul_(1.0 - step).addcmul_(counts, step / total)
+            else:  # sums without any count keep their weights
+                gain = (total > 0).to(total.dtype).mul_(step)
+                values.mul_(1.0 - gain).addcmul_(counts, gain.div_(total.clamp_min_(CERTAIN)))
         if self.log_scale is not None:
             self.set(self.values)
         elif self._log is not None:

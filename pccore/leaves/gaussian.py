@@ -49,7 +49,13 @@ class Gaussian(LeafFamily):
 
     def sufficient_statistics(self, x: Tensor, dim: int = -1, out: Tensor | None = None) -> Tensor:
         """(1, x, x^2)."""
-        return torch.stack((torch.ones_like(x), x, x.square()), dim, out=out)
+        if out is None:
+            return torch.stack((torch.ones_like(x), x, x.square()), dim)
+        one, first, second = out.unbind(dim)
+        one.fill_(1.0)
+        first.copy_(x)
+        torch.mul(x, x, out=second)
+        return out
 
     def coefficients(self, params: Tensor) -> Tensor:
         """(-mean^2 / 2v - log(2 pi v) / 2, mean / v, -1 / 2v)."""

@@ -149,9 +149,9 @@ def shares(values: Tensor, log_weights: Tensor, flow: Tensor, dim: int) -> Tenso
     return values.mul_(ratio(flow, values.sum(dim)).unsqueeze(dim))
 
 
-def ratio(flow: Tensor, sums: Tensor) -> Tensor:
+def ratio(flow: Tensor, sums: Tensor, out: Tensor | None = None) -> Tensor:
     """flow / sums, 0 where a sum is too small to tell."""
-    return torch.where(sums < UNDERFLOW, 0.0, flow / sums)
+    return torch.div(flow, sums, out=out).masked_fill_(sums < UNDERFLOW, 0.0)
 
 
 def draw(log_scores: Tensor, generator: torch.Generator | None) -> Tensor:
