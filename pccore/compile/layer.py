@@ -112,6 +112,11 @@ class BankRows:
         else:
             tensor.index_add_(0, self.index[part], torch.bmm(left, right))
 
+    def put_product(self, tensor: Tensor, left: Tensor, right: Tensor, part: slice = ALL) -> None:
+        """Write what `add_product` adds, for rows that are not tied: a third less time, and nobody
+        has to write zeros first."""
+        torch.bmm(left, right, out=tensor[self._slice(part)])
+
     def tally(self, counts: Tensor, groups: Tensor, units: Tensor, picked: Tensor) -> None:
         """Count the chosen edges, each [n], in counts [rows, units, inputs]."""
         _, size, inputs = counts.shape

@@ -8,6 +8,7 @@ program.log_values(state, g)    # [B, size] of group g, read from that very run
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
 
@@ -29,7 +30,7 @@ from pccore.compile.plan import LayerSpec, Plan, make_plan
 from pccore.compile.products import HadamardLayer, KroneckerLayer
 from pccore.compile.sides import Sides
 from pccore.compile.state import Choice, Pass, Spare, Workspace
-from pccore.compile.sums import DenseLayer, EinsumLayer
+from pccore.compile.sums import DenseLayer, EinsumLayer, SumLayer
 from pccore.errors import DataError, NotFoundError
 from pccore.graph import Circuit, IntArray, LeafGroup
 from pccore.params import Params
@@ -75,6 +76,7 @@ class Program:
         self.layers: list[Layer] = [
             self._layer(number, spec, places) for number, spec in enumerate(self.plan.layers)
         ]
+        self._overwritten = self._written_once()
 
     def _banks(self, circuit: Circuit) -> list[Bank]:
         fused = self.kernels is not None
@@ -99,6 +101,25 @@ class Program:
             return EdgeProductLayer(number, spec, self.device, self.circuit, places)
         kind = HadamardLayer if spec.kind == "hadamard" else KroneckerLayer
         return kind(number, spec, self.device)
+
+    def _written_once(self) -> frozenset[int]:
+        """Banks each of whose rows gets its statistics from one matrix product."""
+        rows = Counter[int]()
+        others: set[int | None] = set()
+        for layer in self.layers:
+            number = layer.spec.parameters
+            if number is not None and isinstance(layer, SumLayer) and layer.rows.index is None:
+                rows[number] += layer.rows.count
+            else:
+                others.add(number)
+        return frozenset(
+            number
+            for number, count in rows.items()
+            if self.kernels is None  # they add
+            and self.banks[number].trainable
+            and number not in others
+            and count == len(self.banks[number].values)
+        )
 
     def check(self, properties: tuple[str, ...]) -> Report:
         """The report of `pccore.check` on some properties of the circuit, kept for next time.
@@ -254,13 +275,21 @@ class Program:
         statistics: list[Tensor] | None = None,
         weights: Tensor | None = None,
         root: int = 0,
+        fresh: bool = False,
     ) -> Tensor:
         """Flow pass after evaluate(keep=True): flows [rows, B], F_n = dlog S(root) / dlog S_n.
 
-        statistics: one accumulator per bank (see zero_statistics), added to. weights: flow
-        entering the root for each sample [B], default 1; samples of value 0 get none.
+        statistics: one accumulator per bank (see zero_statistics), added to, or with `fresh`
+        overwritten. weights: flow entering the root for each sample [B], default 1; samples of
+        value 0 get none.
         """
         flows = self.root_flows(state, weights, root)
+        state.fresh = frozenset()
+        if fresh and statistics is not None:
+            state.fresh = self._overwritten if state.samples else frozenset()
+            for number, accumulator in enumerate(statistics):
+                if number not in state.fresh:
+                    accumulator.zero_()
         self.pass_down(state, flows, statistics)
         return flows
 

@@ -86,7 +86,8 @@ class Pass:
     columns, seen: the data, 0 where not seen, and what is seen, [V, B]. values: log-values
     [rows, B]. mode: "sum" or "max". complete: nothing is missing. kept: what a layer
     wants again in the flow pass, by layer number. underflown: layers with sums that had to be
-    redone. sides: chunks of factors that are there in the linear domain (see sides.py).
+    redone. sides: chunks of factors that are there in the linear domain (see sides.py). fresh:
+    banks whose statistics the layers overwrite instead of adding to them.
     """
 
     columns: Tensor
@@ -98,6 +99,7 @@ class Pass:
     kept: dict[int, Tensor] = field(default_factory=dict[int, Tensor])
     underflown: set[int] = field(default_factory=set[int])
     sides: set[int] = field(default_factory=set[int])
+    fresh: frozenset[int] = frozenset()
 
     @property
     def samples(self) -> int:

@@ -137,6 +137,8 @@ class SumLayer(InnerLayer):
         fused = self.fused
         if fused is not None:
             return self._flow_fused(fused, state, flows, statistics)
+        whole = self.spec.parameters in state.fresh
+        learn = self.rows.put_product if whole else self.rows.add_product
         for part in self.parts(self._work * state.samples):
             children = self.children(state, part)
             incoming = self.read(flows, part)
@@ -151,7 +153,7 @@ class SumLayer(InnerLayer):
                 ratio = state.workspace.take("ratio", tuple(sums.shape), sums)
                 torch.div(incoming, sums, out=ratio)
             if statistics is not None:
-                self.rows.add_product(statistics, ratio, children.linear.mT, part)
+                learn(statistics, ratio, children.linear.mT, part)
             outgoing = state.workspace.take("back", tuple(children.linear.shape), incoming)
             torch.bmm(self.rows.of(self.bank.linear, part).mT, ratio, out=outgoing)
             outgoing *= children.linear

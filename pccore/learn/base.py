@@ -128,14 +128,26 @@ class Expectation:
         self.usual: int | None = None
 
     @torch.no_grad()
-    def __call__(self, x: Tensor, statistics: list[Tensor]) -> BatchResult:
-        """Add the expected counts of rows x [B, V]; large batches in tiles."""
+    def __call__(self, x: Tensor, statistics: list[Tensor], *, fresh: bool = False) -> BatchResult:
+        """Add the expected counts of rows x [B, V]; large batches in tiles. fresh: the statistics
+        hold nothing that is wanted."""
         if not self._tried:
             self._tried = True
             self._tables = tables_for(self.program, states_for(self.usual or len(x)))
         if self._tables is not None and _complete(x):
+            if fresh:
+                _clear(statistics)
             return self._each(x, lambda tile: self._look_up(tile, statistics), self._tables.program)
-        return self._each(x, lambda tile: self._pass(tile, statistics))
+        if fresh and not len(x):
+            _clear(statistics)
+
+        def pass_(tile: Tensor) -> Tensor:
+            nonlocal fresh
+            values = self._pass(tile, statistics, fresh)
+            fresh = False  # the tiles to come add to this one
+            return values
+
+        return self._each(x, pass_)
 
     @torch.no_grad()
     def values(self, x: Tensor) -> Tensor:
@@ -199,7 +211,7 @@ class Expectation:
             tables.down(state, outer.root_flows(state.outer), statistics, self.program)
         return values
 
-    def _pass(self, x: Tensor, statistics: list[Tensor]) -> Tensor:
+    def _pass(self, x: Tensor, statistics: list[Tensor], fresh: bool) -> Tensor:
         """Log-values of the root, [B]."""
         program = self.program
         captures = program.kernels is not None and program.device.type == "cuda" and len(x) > 0
@@ -207,12 +219,19 @@ class Expectation:
             if self._captured is None or not self._captured.fits(x, statistics):
                 self._captured = None  # its memory first
                 self._captured = CapturedPass(program, len(x), statistics)
+            if fresh:
+                _clear(statistics)
             return self._captured(x)
         with program.spare.borrow() as workspace:
             state = program.evaluate(x, keep=True, workspace=workspace)
             values = program.root_values(state)
-            program.flows(state, statistics)
+            program.flows(state, statistics, fresh=fresh)
         return values
+
+
+def _clear(statistics: list[Tensor]) -> None:
+    for accumulator in statistics:
+        accumulator.zero_()
 
 
 def _complete(x: Tensor) -> bool:

@@ -144,9 +144,8 @@ class OnlineEM(Learner):
 
     def batch(self, x: Tensor) -> BatchResult:
         """E-step on the batch and a step towards its M-step."""
-        for statistics in self._statistics:
-            statistics.zero_()
-        result = self.gather(self.expect(x, self._statistics), self._statistics)
+        seen = self.expect(x, self._statistics, fresh=True)
+        result = self.gather(seen, self._statistics)
         # The batch stands for the whole data, so that the prior weighs the same as in full EM.
         scale = self.rows / max(1, result.rows)
         o = self.options

@@ -46,9 +46,8 @@ class AdamLearner(Learner):
 
     def batch(self, x: Tensor) -> BatchResult:
         """One Adam step on the mean negative log-likelihood of the batch."""
-        for statistics in self._statistics:
-            statistics.zero_()
-        result = self.gather(self.expect(x, self._statistics), self._statistics)
+        seen = self.expect(x, self._statistics, fresh=True)
+        result = self.gather(seen, self._statistics)
         self._optimiser.zero_grad(set_to_none=True)
         banks = self.program.banks
         for n, raw in zip(self._banks, self._raw, strict=True):

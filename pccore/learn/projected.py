@@ -76,9 +76,7 @@ class ProjectedGradient(Learner):
 
         divided: x is this process's part of the rows, or else all of them.
         """
-        for statistics in self._statistics:
-            statistics.zero_()
-        result = self.expect(x, self._statistics)
+        result = self.expect(x, self._statistics, fresh=True)
         if divided:
             result = self.gather(result, self._statistics)
         rows = max(1, result.rows)
