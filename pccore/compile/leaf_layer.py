@@ -22,9 +22,9 @@ from pccore.compile.state import Choice, Pass
 from pccore.leaves.base import LeafFamily, Support
 from pccore.logarithm import log
 
-#: By how much smaller the parts are in which flows are added to a table: each number waits in
-#: the cache for its turn.
-COUNTED = 8
+#: By how much smaller the parts are in which numbers are looked up in, or added to, a table one
+#: by one: they wait in the cache for their turn.
+COUNTED = 2
 #: Parameters of active leaves that are gathered at once.
 CHOICE_CHUNK = 2**23
 
@@ -158,7 +158,7 @@ class LeafLayer(Layer):
     def _look_up_fresh(self, state: Pass, states: Tensor, out: Tensor) -> None:
         """The same from the probabilities, where the table is out of date."""
         shape = (*states.shape[:2], self.spec.size, states.shape[2])
-        for part in self.parts(math.prod(shape[1:])):
+        for part in self.parts(COUNTED * math.prod(shape[1:])):
             own = states[part].unsqueeze(2)
             found = state.workspace.take("looked up", (len(own), *shape[1:]), out)
             index = own if state.complete else own.clamp_min(0)
