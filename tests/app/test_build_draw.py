@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from pc_workbench import drafts, paths, store
+from pc_workbench import drafts, store
 from pc_workbench.views import draft_evidence
 from pc_workbench.views.draft_ops import read_edits
 from pc_workbench.views.draft_scene import drawing, family_forms
@@ -29,11 +27,7 @@ STREAM, AUTHOR = "stream00", "author00"
 LEAF = {"variable": "X1", "family": {"family": "indicator", "categories": 2}, "values": [1]}
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path))
-    st.cache_resource.clear()
-    yield tmp_path
+pytestmark = pytest.mark.usefixtures("home")
 
 
 def show(page: Any = build_page, **parameters: str) -> AppTest:

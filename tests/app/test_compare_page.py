@@ -6,15 +6,13 @@ import csv
 import io
 import math
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from pc_workbench import paths, store
+from pc_workbench import store
 from pc_workbench.components.graph import check_scene
 from pc_workbench.screens import compare_start, picture_export
 from pc_workbench.views import compare_marks, compare_texts
@@ -28,12 +26,7 @@ from pccore.graph import Circuit, Unit
 from pccore.queries.compare import Extreme, Figure, differences, distance
 from pccore.structures.figures import figure1_naive_bayes, figure3_parity, figures
 
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path))
-    st.cache_resource.clear()
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("home")
 
 
 def compare_page() -> None:

@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from pc_workbench import paths, store
+from pc_workbench import store
 from pc_workbench.views import hidden, sectors, sentences, strip
 from pc_workbench.views.outline import Outline
 from pc_workbench.views.scene import circuit_scene
@@ -30,12 +29,7 @@ from pccore.structures import Shape
 from pccore.transform import hidden_groups, with_states
 from tests.app.pages import complete_page, inspect_page, opened
 
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path))
-    st.cache_resource.clear()
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("home")
 
 
 def show(page: Callable[[], None], **parameters: str) -> AppTest:

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from pc_workbench import lessons, paths, store
+from pc_workbench import lessons, store
 from pc_workbench.views.questions import questions
 from pc_workbench.views.questions_part import part_of
 from pc_workbench.views.worksheet import answer_text
 from pccore.build import circuit, indicator, mix, product
 from pccore.files import load_model
 
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path))
-    st.cache_resource.clear()
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("home")
 
 
 def learn_page() -> None:

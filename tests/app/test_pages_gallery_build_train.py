@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from pc_workbench import jobs, paths, store
+from pc_workbench import jobs, store
 from pccore import build, datasets, structures
 from pccore.files import FORMATS, SampleModel, save_model
 from pccore.structures import figures
@@ -21,17 +20,7 @@ from tests.files.importing.samples import SAMPLES
 PATIENCE = 90.0
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path))
-    monkeypatch.setenv(jobs.LIMIT_VARIABLE, "1")
-    st.cache_resource.clear()
-    st.cache_data.clear()
-    jobs.registry.cache_clear()
-    yield tmp_path
-    jobs.registry().close()
-    assert jobs.registry().processes() == ()
-    jobs.registry.cache_clear()
+pytestmark = pytest.mark.usefixtures("one_run_at_a_time")
 
 
 def show(page: Callable[[], None], **parameters: str) -> AppTest:

@@ -13,7 +13,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from pc_workbench import paths, store
+from pc_workbench import store
 from pc_workbench.components.canvas.codec import pack_mask
 from pc_workbench.views.masks import mask_png, mask_to_link
 from pccore import datasets, structures
@@ -23,12 +23,7 @@ from pccore.completion import components_of
 from pccore.structures.figures import figures
 from tests.app.pages import complete_page, inspect_page, opened
 
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path))
-    st.cache_resource.clear()
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("home")
 
 
 def show(page: Callable[[], None], **parameters: str) -> AppTest:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
-import streamlit as st
 from hypothesis import given, settings
 from streamlit.testing.v1 import AppTest
 
-from pc_workbench import paths
 from pc_workbench.views.repair_view import outcome
 from pccore import oracle
 from pccore.check import check
@@ -19,12 +15,7 @@ from pccore.repair import repairs
 from pccore.structures.figures import figures
 from tests.strategies import SEEDS, random_broken
 
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path))
-    st.cache_resource.clear()
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("home")
 
 
 def panel() -> None:

@@ -6,16 +6,14 @@ import math
 import runpy
 import shlex
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from pc_workbench import jobs, paths, runs, store
+from pc_workbench import jobs, runs, store
 from pc_workbench.views import commands, curves, reshape
 from pc_workbench.views.curves import Past, Story
 from pccore import datasets, structures
@@ -27,16 +25,7 @@ from tests.app.pages import opened, train_page
 PATIENCE = 120.0
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path))
-    monkeypatch.setenv(jobs.LIMIT_VARIABLE, "1")
-    st.cache_resource.clear()
-    st.cache_data.clear()
-    jobs.registry.cache_clear()
-    yield tmp_path
-    jobs.registry().close()
-    jobs.registry.cache_clear()
+pytestmark = pytest.mark.usefixtures("one_run_at_a_time")
 
 
 def rerun(at: AppTest) -> AppTest:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import shlex
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from pc_workbench import drafts, jobs, paths, publish, workspaces
@@ -23,16 +22,7 @@ DATA = datasets.load("parity")
 MODEL = structures.build_structure("naive_bayes", structures.shape_of(DATA), {"components": 2})
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path))
-    monkeypatch.setenv(jobs.LIMIT_VARIABLE, "1")
-    st.cache_resource.clear()
-    st.cache_data.clear()
-    jobs.registry.cache_clear()
-    yield tmp_path
-    jobs.registry().close()
-    jobs.registry.cache_clear()
+pytestmark = pytest.mark.usefixtures("one_run_at_a_time")
 
 
 def train_page() -> None:

@@ -36,11 +36,7 @@ def small(p: float = 0.6, title: str = "small") -> Circuit:
     return circuit(0.4 * a + 0.6 * b, meta={"title": title})
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path))
-    st.cache_resource.clear()
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("home")
 
 
 def test_the_id_is_the_content():

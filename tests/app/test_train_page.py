@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from pc_workbench import jobs, paths, state, store
+from pc_workbench import jobs, state, store
 from pccore import datasets, structures
 from pccore.learn import Status, TrainOptions, methods, prepare_run
 from pccore.options import describe
@@ -21,17 +19,7 @@ from tests.app.pages import opened, train_page
 PATIENCE = 90.0
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path))
-    monkeypatch.setenv(jobs.LIMIT_VARIABLE, "1")
-    st.cache_resource.clear()
-    st.cache_data.clear()
-    jobs.registry.cache_clear()
-    yield tmp_path
-    jobs.registry().close()
-    assert jobs.registry().processes() == ()
-    jobs.registry.cache_clear()
+pytestmark = pytest.mark.usefixtures("one_run_at_a_time")
 
 
 def show(**parameters: str) -> AppTest:

@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from hypothesis import given, strategies
 
 from pc_workbench import (
@@ -41,11 +40,7 @@ The value is {{S(x=1)}}.
 """
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path))
-    st.cache_resource.clear()
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("home")
 
 
 def stored(p: float = 0.6) -> str:
