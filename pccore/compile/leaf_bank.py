@@ -22,7 +22,10 @@ LONG_ROW = 16
 
 
 class LeafBank:
-    """Leaf parameters [rows, d, K, *P] with their coefficients [rows, K, d * S].
+    """Leaf parameters [rows, d, K, *P] with their coefficients [rows, K, S * d].
+
+    In memory each number of the parameters and each statistic is a plane [rows, K, d] of its own,
+    so that learning works on whole planes.
 
     Families whose states are looked up (`gathers`) have a table instead: one row of K
     log-probabilities for each (row, variable, state), and a last row of zeros that missing values
@@ -104,8 +107,10 @@ class LeafBank:
             self._coefficients[-1] = 0
             self._write_table()
             return
-        self.values = row_major(values)
-        self.shift, self.parameters, self._coefficients = self._derived(self.values)
+        self.values = self.parameters = _in_planes(values)
+        width = values.shape[1] * self.family.num_statistics
+        self._coefficients = values.new_empty(rows, units, width)
+        self._derive()
 
     def _write_table(self) -> None:
         """Compute the table, part by part."""
@@ -127,22 +132,32 @@ class LeafBank:
         """Whether the values are one number for each state, lying together."""
         return self.states_last and self.values.ndim == 4
 
-    def _derived(self, values: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
-        """Shift, shifted parameters and coefficients of families that are multiplied."""
-        shift, local = None, values
-        if self.family.recentred(values, values.new_zeros(())) is not None:
+    def _derive(self) -> None:
+        """Shift, shifted parameters and coefficients of families that are multiplied; where they
+        are in memory does not change unless the shape of the shift does."""
+        values, family = self.values, self.family
+        if family.recentred(values[:0], values.new_zeros(())) is not None:
             # Work on x - shift: squares of large numbers would cost the digits that matter.
-            means = self.family.mean(values)
+            if self.parameters is values:
+                self.parameters = torch.empty_like(values)
+            means = family.mean(values)
             shift = means.mean(2, keepdim=True)
-            local = self._recentred(values, shift)
-            squares = self.family.mean(local).square() / self.family.variance(local)
+            local = self._recentred(values, shift, self.parameters)
+            squares = family.mean(local).square().div_(family.variance(local))
             if float(squares.max()) * torch.finfo(values.dtype).eps > SHIFT_ERROR:
                 # Narrow units far from each other: each needs a shift of its own.
-                shift = means
-                local = self._recentred(values, means)
-        coefficients = self.family.coefficients(local)  # [rows, d, K, S]
-        matrix = coefficients.transpose(1, 2).reshape(len(values), values.shape[2], -1)
-        return shift, local, row_major(matrix.clamp_min(IMPOSSIBLE))
+                shift = means.clone()
+                self._recentred(values, shift, self.parameters)
+            if self.shift is None or self.shift.shape != shift.shape:
+                self.shift = shift
+            else:
+                self.shift.copy_(shift)
+        family.write_coefficients(self.parameters, self._per_unit(self._coefficients))
+        self._coefficients.clamp_min_(IMPOSSIBLE)
+
+    def _per_unit(self, matrix: Tensor) -> Tensor:
+        """[rows, K, S * d], of coefficients or statistics, as [rows, d, K, S], a view."""
+        return matrix.unflatten(2, (self.family.num_statistics, -1)).permute(0, 3, 1, 2)
 
     def table(self, tensor: Tensor) -> Tensor:
         """The entries of a table, or of its statistics, as [rows, d, S, K], a view."""
@@ -177,13 +192,13 @@ class LeafBank:
         """Whether every unit has a shift of its own, so that a matrix product cannot serve."""
         return self.shift is not None and self.shift.shape[2] > 1
 
-    def _recentred(self, values: Tensor, shift: Tensor) -> Tensor:
-        moved = self.family.recentred(values, shift)
+    def _recentred(self, values: Tensor, shift: Tensor, out: Tensor | None = None) -> Tensor:
+        moved = self.family.recentred(values, shift, out)
         assert moved is not None
         return moved
 
     def zero_statistics(self) -> Tensor:
-        """[rows, K, d * S], or the gather table's shape [rows * d * C + 1, K]; [rows, d, K, C]
+        """[rows, K, S * d], or the gather table's shape [rows * d * C + 1, K]; [rows, d, K, C]
         where states are last."""
         if self.states_last:
             rows, d, units = self.values.shape[:3]
@@ -192,10 +207,9 @@ class LeafBank:
 
     def counts(self, statistics: Tensor) -> Tensor:
         """Expected sufficient statistics, [rows, d, K, S]."""
-        rows, d, units = self.values.shape[:3]
         if self.gathers:
             return statistics if self.states_last else self._table(statistics)
-        return statistics.reshape(rows, units, d, -1).transpose(1, 2)
+        return self._per_unit(statistics)
 
     def absolute(self, counts: Tensor) -> Tensor:
         """Counts as they would be without a shift, in float64 where there is one: those of
@@ -229,30 +243,23 @@ class LeafBank:
 
     def m_step(self, counts: Tensor, pseudocount: float) -> Tensor:
         """The family's update; entries that no sample reached keep their parameters."""
-        return self._m_step(counts, pseudocount, self.values)
-
-    def _m_step(self, counts: Tensor, pseudocount: float, values: Tensor) -> Tensor:
         updated = self.family.m_step(counts, pseudocount)
         if self.shift is not None:
             updated = self._recentred(updated, -self.shift)
         # Every family's statistics are zero exactly where the flow was.
         reached = counts.abs().sum(-1) > 0
         reached = reached.reshape(reached.shape + (1,) * len(self.family.parameter_shape))
-        return torch.where(reached, updated, values)
+        return torch.where(reached, updated, self.values)
 
     def advance(self, statistics: Tensor, scale: float, pseudocount: float, step: float) -> None:
         """Linear in the family's expectation parameters (EiNet paper, eq. 9)."""
         counts = self.counts(statistics)
+        self._best = self._moments = None
         if not self.gathers:
-            target = self._m_step(counts.mul_(scale), pseudocount, self.values)
-            self.values.copy_(self.family.blend(self.values, target, step))
-            self._best = self._moments = None
-            shift, self.parameters, coefficients = self._derived(self.values)
-            self._coefficients.copy_(coefficients)
-            if shift is None or self.shift is None or shift.shape != self.shift.shape:
-                self.shift = shift
-            else:
-                self.shift.copy_(shift)
+            self.family.advance(self.parameters, counts, scale, pseudocount, step)
+            if self.shift is not None:
+                self._recentred(self.parameters, -self.shift, self.values)
+            self._derive()
             return
         # Tables are large: in parts, so that each number is fetched from memory once.
         logs = self._table(self._coefficients)
@@ -264,7 +271,6 @@ class LeafBank:
             if not self._probabilities:
                 self.family.write_coefficients(values, logs[part])
         self.stale = self._probabilities
-        self._best = self._moments = None
 
     def constrain(self, raw: Tensor) -> Tensor:
         """The family's map."""
@@ -297,3 +303,11 @@ class LeafBank:
             name: row.to(dtype).contiguous().clone()
             for name, row, dtype in zip(self.ids, rows, self._dtypes, strict=True)
         }
+
+
+def _in_planes(values: Tensor) -> Tensor:
+    """[rows, d, K, *P] with [*P, rows, K, d] in memory."""
+    inner = tuple(range(3, values.ndim))
+    planes = row_major(values.permute(*inner, 0, 2, 1))
+    count = len(inner)
+    return planes.permute(count, count + 2, count + 1, *range(count))

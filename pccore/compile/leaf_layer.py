@@ -1,7 +1,7 @@
 """Leaves: a region of factorised leaves is one matrix product, or one gather.
 
 log p(x_d; unit k) summed over the d variables of a region is c . T(x) with the coefficients
-c [K, d * S] and the statistics T [d * S, B] (leaves/base.py); missing values have T = 0.
+c [K, S * d] and the statistics T [S * d, B] (leaves/base.py); missing values have T = 0.
 Categoricals with many states gather rows of a table instead of multiplying by one-hots.
 """
 
@@ -90,17 +90,17 @@ class LeafLayer(Layer):
         return state.workspace.take(name, tuple(x.shape), x, dtype).copy_(x)
 
     def _statistics(self, state: Pass) -> Tensor:
-        """T(x) as [G, d * S, B], 0 where missing; in the workspace."""
+        """T(x) as [G, S * d, B], 0 where missing; in the workspace."""
         x, observed = self._data(state)
         if self.bank.shift is not None:
             x -= self.rows.of(self.bank.shift)
         groups, d, samples = x.shape
         name = f"statistics {self.number}"
-        shape = (groups, d, self.bank.family.num_statistics, samples)
+        shape = (groups, self.bank.family.num_statistics, d, samples)
         kept = state.workspace.take(name, shape, x)
-        self.bank.family.sufficient_statistics(x, 2, out=kept)
+        self.bank.family.sufficient_statistics(x, 1, out=kept)
         if observed is not None:
-            kept *= observed.unsqueeze(2)
+            kept *= observed.unsqueeze(1)
         return kept.flatten(1, 2)
 
     def up(self, state: Pass, keep: bool) -> None:
@@ -193,7 +193,7 @@ class LeafLayer(Layer):
             per_unit = self.bank.family.sufficient_statistics(moved)  # [G, K, B, S]
             flow = torch.where(observed, incoming, 0.0)
             parts.append(torch.einsum("gkb,gkbs->gks", flow, per_unit))
-        self.rows.add(statistics, torch.cat(parts, 2))
+        self.rows.add(statistics, torch.stack(parts, 3).flatten(2))
 
     def up_max(self, state: Pass, keep: bool = False) -> None:
         """Missing variables contribute the log-density of their mode."""
@@ -290,7 +290,7 @@ class LeafLayer(Layer):
                     total = total + (values * incoming).sum()
             else:
                 local = x if self.bank.shift is None else x - self.rows.of(self.bank.shift)
-                statistics = self.bank.family.sufficient_statistics(local, 2).flatten(1, 2)
+                statistics = self.bank.family.sufficient_statistics(local, 1).flatten(1, 2)
                 pull = torch.bmm(self.rows.of(self.bank.coefficients).mT, incoming)
                 total = (statistics * pull).sum()
                 if self._has_base:

@@ -213,8 +213,8 @@ class LeafFamily(ABC):
         """A right inverse of constrain."""
         return params
 
-    def recentred(self, params: Tensor, shift: Tensor) -> Tensor | None:
-        """Parameters of x - shift, or None where shifting leaves the family.
+    def recentred(self, params: Tensor, shift: Tensor, out: Tensor | None = None) -> Tensor | None:
+        """Parameters of x - shift, or None where shifting leaves the family. out: where to write.
 
         The engine works on shifted data where it can, which keeps squares small.
         """

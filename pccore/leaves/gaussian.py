@@ -63,6 +63,16 @@ class Gaussian(LeafFamily):
         constant = -0.5 * (mean.square() / variance + torch.log(2 * math.pi * variance))
         return torch.stack((constant, mean / variance, -0.5 / variance), -1)
 
+    def write_coefficients(self, params: Tensor, out: Tensor) -> None:
+        """The same in place."""
+        mean, variance = params.unbind(-1)
+        constant, first, second = out.unbind(-1)
+        torch.reciprocal(variance, out=second)
+        torch.mul(mean, second, out=first)
+        torch.log(variance, out=constant)
+        constant.add_(math.log(2 * math.pi)).addcmul_(mean, first).mul_(-0.5)
+        second.mul_(-0.5)
+
     def log_prob(self, x: Tensor, params: Tensor) -> Tensor:
         """From x - mean, where the linear form loses its digits (a mean far from 0)."""
         mean, variance = params[..., 0], params[..., 1]
@@ -95,6 +105,29 @@ class Gaussian(LeafFamily):
         between = step * (1 - step) * (new[..., 0] - old[..., 0]).square()
         variance = (within + between).clamp(self.min_variance, self.max_variance)
         return torch.stack((mean, variance), -1)
+
+    def advance(
+        self, params: Tensor, statistics: Tensor, scale: float, pseudocount: float, step: float
+    ) -> None:
+        """`m_step` and `blend` in place: leaves are a large part of circuits with few units."""
+        mean, variance = params.unbind(-1)
+        count, first, second = statistics.unbind(-1)
+        reached = count > 0
+        old = None if bool(reached.all()) else params.clone()
+        count.clamp_min_(1e-30)
+        first.div_(count)
+        second.div_(count).addcmul_(first, first, value=-1).clamp_min_(0)
+        if pseudocount:
+            prior = pseudocount / scale  # in units of the statistics
+            second.mul_(count).add_(prior * self.min_variance).div_(count.add_(prior))
+        variance.lerp_(second.clamp_(self.min_variance, self.max_variance), step)
+        # E[x^2] - mean^2, written as differences so that large means do not cancel.
+        first.sub_(mean)
+        variance.addcmul_(first, first, value=step * (1 - step))
+        variance.clamp_(self.min_variance, self.max_variance)
+        mean.add_(first, alpha=step)
+        if old is not None:
+            params.copy_(torch.where(reached.unsqueeze(-1), params, old))
 
     def initial(
         self, shape: tuple[int, ...], generator: torch.Generator, summary: Summary | None
@@ -146,9 +179,13 @@ class Gaussian(LeafFamily):
         """Mean and log-variance."""
         return torch.stack((params[..., 0], torch.log(params[..., 1])), -1)
 
-    def recentred(self, params: Tensor, shift: Tensor) -> Tensor:
+    def recentred(self, params: Tensor, shift: Tensor, out: Tensor | None = None) -> Tensor:
         """The same variance with the mean moved by -shift."""
-        return torch.stack((params[..., 0] - shift, params[..., 1]), -1)
+        if out is None:
+            return torch.stack((params[..., 0] - shift, params[..., 1]), -1)
+        torch.sub(params[..., 0], shift, out=out[..., 0])
+        out[..., 1].copy_(params[..., 1])
+        return out
 
     def recentred_statistics(self, statistics: Tensor, shift: Tensor) -> Tensor:
         """(n, sum x, sum x^2) of x - shift."""

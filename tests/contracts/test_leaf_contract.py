@@ -215,7 +215,7 @@ def test_the_m_step_learns_from_samples(family: LeafFamily):
     assert torch.allclose(found, params, rtol=0.1, atol=0.03)
 
 
-@every_family
+@trainable
 @pytest.mark.parametrize("pseudocount", [0.0, 0.01, 10.0])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_nothing_to_learn_from_is_no_accident(
@@ -397,3 +397,31 @@ def test_recentring(family: LeafFamily):
     statistics = family.sufficient_statistics(x).sum(0)
     expected = family.sufficient_statistics(x - shift).sum(0)
     assert torch.allclose(family.recentred_statistics(statistics, shift), expected)
+    out = torch.full_like(moved, torch.nan)
+    assert family.recentred(params, shift, out) is out
+    assert torch.equal(out, moved)
+
+
+@every_family
+@pytest.mark.parametrize("pseudocount", [0.0, 0.7])
+def test_advancing_in_place_is_a_blend_with_the_m_step(family: LeafFamily, pseudocount: float):
+    """Whatever the strides; what no sample has reached stays."""
+    params = parameters(family)
+    values, _ = grid(family, params)
+    generator = torch.Generator().manual_seed(0)
+    flows = torch.rand((len(values), *params.shape[:2], 1), generator=generator).double()
+    flows[:, 0, 0] = 0.0
+    statistics = (flows * family.sufficient_statistics(values)[:, None, None]).sum(0)
+    scale, step = 20.0, 0.3
+    expected = family.blend(params, family.m_step(statistics * scale, pseudocount), step)
+    expected[0, 0] = params[0, 0]
+    for order in (False, True):
+        given, counts = params.clone(), statistics.clone()
+        if order:  # a plane for each number
+            given = given.movedim(-1, 0).contiguous().movedim(0, -1)
+            counts = counts.movedim(-1, 0).contiguous().movedim(0, -1)
+        family.advance(given, counts, scale, pseudocount, step)
+        torch.testing.assert_close(given, expected)
+        logs = torch.empty_like(counts)
+        family.write_coefficients(given, logs)
+        torch.testing.assert_close(logs, family.coefficients(given))

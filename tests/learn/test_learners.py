@@ -166,7 +166,7 @@ def test_the_gradient_equals_finite_differences() -> None:
         for position in {0, flat.numel() // 2, flat.numel() - 1}:
             values: list[float] = []
             for sign in (1, -1):
-                moved = raw.detach().clone()
+                moved = raw.detach().clone(memory_format=torch.contiguous_format)
                 moved.view(-1)[position] += sign * 1e-5
                 program.load(start)
                 bank.set(bank.constrain(moved).contiguous())
