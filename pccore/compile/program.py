@@ -176,18 +176,14 @@ class Program:
 
     # -- passes --------------------------------------------------------------------------
 
-    def observe(self, x: Tensor | np.ndarray) -> tuple[Tensor, Tensor]:
-        """Data [B, V], NaN = missing, as (x with 0 for missing, observed), on the device.
+    def _observe(
+        self, x: Tensor | np.ndarray, workspace: Workspace, complete: bool | None
+    ) -> tuple[Tensor, Tensor, bool]:
+        """Data [B, V], NaN = missing, as (x with 0 for missing, what is seen), each [V, B] and in
+        the workspace, and whether nothing is missing.
 
         Raises DataError if the number of columns is not the number of variables.
         """
-        columns, seen, _ = self._observe(x, Workspace())
-        return columns.T, seen.T
-
-    def _observe(
-        self, x: Tensor | np.ndarray, workspace: Workspace, complete: bool | None = None
-    ) -> tuple[Tensor, Tensor, bool]:
-        """(`observe`'s answers as [V, B], in the workspace; whether nothing is missing)."""
         # torch.tensor copies: the array may be read-only, which as_tensor warns about.
         rows = x if isinstance(x, Tensor) else torch.tensor(x)
         if rows.ndim != 2 or rows.shape[1] != len(self.circuit.variables):
@@ -325,8 +321,7 @@ class Program:
         With a generator an exact conditional sample for each row (after evaluate "sum");
         without, the trace back of the maximum (after evaluate "max").
         """
-        missing = torch.full_like(state.x, torch.nan)
-        x = torch.where(state.observed, state.x, missing)
+        x = torch.where(state.seen, state.columns, torch.nan).T.contiguous()
         self._choose(state, Choice(self._root_only(state, root), x, generator))
         return x
 
