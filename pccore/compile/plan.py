@@ -23,7 +23,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from pccore.errors import ParameterError
-from pccore.graph import Circuit, LeafGroup, ProductGroup, SparseEdges, SumGroup
+from pccore.graph import Circuit, IntArray, LeafGroup, ProductGroup, SparseEdges, SumGroup
 from pccore.leaves.base import LeafFamily
 
 #: One-hot leaves with at most this many categories use a matrix product, larger ones a gather.
@@ -118,6 +118,13 @@ class Plan:
     def values_per_sample(self) -> int:
         """Numbers that one sample occupies in the value buffer."""
         return self.rows
+
+    def places(self) -> IntArray:
+        """Slot of the group and index within it of every row of the value buffer, [2, rows]."""
+        sizes = np.array([address.size for address in self.addresses.values()], dtype=np.int64)
+        slots = np.repeat(np.arange(len(sizes)), sizes)
+        starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)[:-1]])
+        return np.stack([slots, np.arange(self.rows) - np.repeat(starts, sizes)])
 
     def rows_within(self, budget: int, buffers: int = 1) -> int:
         """Samples, at least one, for which so many value buffers hold `budget` numbers and the

@@ -71,7 +71,7 @@ class Program:
         self._reports: dict[tuple[str, ...], Report] = {}
         self.spare = Spare()
         self.banks: list[Bank] = self._banks(circuit)
-        places = _places(self.plan)
+        places = self.plan.places()
         self._sides = Sides(self.plan, self.device)
         self.layers: list[Layer] = [
             self._layer(number, spec, places) for number, spec in enumerate(self.plan.layers)
@@ -373,14 +373,6 @@ class Program:
         """Log-values [B] of the root; see queries.log_likelihood for batching."""
         with self.spare.borrow() as workspace:
             return self.root_values(self.evaluate(x, workspace=workspace), root)
-
-
-def _places(plan: Plan) -> IntArray:
-    """Slot of the group and index within it of every row of the value buffer, [2, rows]."""
-    sizes = np.array([a.size for a in plan.addresses.values()], dtype=np.int64)
-    slots = np.repeat(np.arange(len(sizes)), sizes)
-    starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)[:-1]])
-    return np.stack([slots, np.arange(plan.rows) - np.repeat(starts, sizes)])
 
 
 def compile_circuit(
