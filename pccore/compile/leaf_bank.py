@@ -83,15 +83,27 @@ class LeafBank:
     @property
     def coefficients(self) -> Tensor:
         """What the layers multiply by, or look up."""
-        if self.stale:
+        if self._stale:
             self._write_table()
-            self.stale = False
+            self._stale = False
         return self._coefficients
+
+    @property
+    def learns_from_values(self) -> bool:
+        """Whether batches that are learned from read the values instead of the table. Never one
+        after the other: they add up in another order, and a resumed run must not."""
+        return self._probabilities and self.trainable and not self._given
+
+    def give_table(self) -> Tensor:
+        """The table [rows, d, S, K] for somebody else to fill in; from now on the values mean
+        nothing."""
+        self._given = True
+        return self.table(self.coefficients)
 
     def set(self, values: Tensor) -> None:
         """Replace the parameters and recompute shift and coefficients."""
-        #: Whether the table is older than the values, probabilities [rows, d, K, C] of states.
-        self.stale = False
+        #: Whether the table is older than the values, and whether it has nothing to do with them.
+        self._stale = self._given = False
         self._best: Tensor | None = None
         self._moments: Tensor | None = None
         self.shift: Tensor | None = None
@@ -105,7 +117,7 @@ class LeafBank:
             count = values.shape[1] * rows * self.family.num_statistics
             self._coefficients = values.new_empty(count + 1, units)
             self._coefficients[-1] = 0
-            self._write_table()
+            self._stale = True
             return
         self.values = self.parameters = _in_planes(values)
         width = values.shape[1] * self.family.num_statistics
@@ -122,7 +134,7 @@ class LeafBank:
             part = slice(start, start + per_part)
             values = self.values[part]
             if scratch is None:
-                logs[part].copy_(self.family.coefficients(values))
+                self.family.write_coefficients(values, logs[part])
             else:
                 self.family.write_coefficients(values, scratch[: len(values)])
                 logs[part].copy_(scratch[: len(values)])
@@ -270,7 +282,7 @@ class LeafBank:
             self.family.advance(values, counts[part], scale, pseudocount, step)
             if not self._probabilities:
                 self.family.write_coefficients(values, logs[part])
-        self.stale = self._probabilities
+        self._stale = self._probabilities
 
     def constrain(self, raw: Tensor) -> Tensor:
         """The family's map."""

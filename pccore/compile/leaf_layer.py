@@ -112,7 +112,9 @@ class LeafLayer(Layer):
             self._kernels.categorical_up(kept, table, out)
         elif self.bank.gathers:
             kept = self._states(state, keep, torch.int64)
-            look_up = self._look_up_fresh if keep and self.bank.stale else self._look_up
+            look_up = (
+                self._look_up_values if keep and self.bank.learns_from_values else self._look_up
+            )
             look_up(state, kept, out)
         elif self.bank.shifts_each:
             kept = self._up_each(state, out)
@@ -155,8 +157,8 @@ class LeafLayer(Layer):
             )
             out[part] = sums.unflatten(0, (-1, samples)).mT
 
-    def _look_up_fresh(self, state: Pass, states: Tensor, out: Tensor) -> None:
-        """The same from the probabilities, where the table is out of date."""
+    def _look_up_values(self, state: Pass, states: Tensor, out: Tensor) -> None:
+        """The same from the probabilities: one batch needs the logarithms of few of them."""
         shape = (*states.shape[:2], self.spec.size, states.shape[2])
         for part in self.parts(COUNTED * math.prod(shape[1:])):
             own = states[part].unsqueeze(2)

@@ -149,7 +149,7 @@ class Tables:
             bank = program.banks[block.bank]
             assert isinstance(bank, LeafBank)
             values = below.outer.values[block.rows]  # [G, K, C]
-            table = bank.table(bank.coefficients)[:, 0]  # [tables, states, K]
+            table = bank.give_table()[:, 0]  # [tables, states, K]
             table[block.places, : values.shape[2]] = values.mT
         codes = torch.cat((x, x @ self._codes), 1) if self._blocks else x
         state = program.evaluate(codes, keep=True, workspace=workspace, complete=True)

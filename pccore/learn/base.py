@@ -134,12 +134,11 @@ class Expectation:
         if not self._tried:
             self._tried = True
             self._tables = tables_for(self.program, states_for(self.usual or len(x)))
-        if self._tables is not None and _complete(x):
-            if fresh:
-                _clear(statistics)
-            return self._each(x, lambda tile: self._look_up(tile, statistics), self._tables.program)
-        if fresh and not len(x):
+        tables = self._tables if self._tables is not None and _complete(x) else None
+        if fresh and (tables is not None or not len(x)):
             _clear(statistics)
+        if tables is not None:
+            return self._each(x, lambda tile: self._look_up(tile, statistics), tables.program)
 
         def pass_(tile: Tensor) -> Tensor:
             nonlocal fresh

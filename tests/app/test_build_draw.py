@@ -26,7 +26,6 @@ from tests.app.pages import build_page, inspect_page
 STREAM, AUTHOR = "stream00", "author00"
 LEAF = {"variable": "X1", "family": {"family": "indicator", "categories": 2}, "values": [1]}
 
-
 pytestmark = pytest.mark.usefixtures("home")
 
 

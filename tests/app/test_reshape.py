@@ -24,7 +24,6 @@ from tests.app.pages import opened, train_page
 
 PATIENCE = 120.0
 
-
 pytestmark = pytest.mark.usefixtures("one_run_at_a_time")
 
 

@@ -21,7 +21,6 @@ PATIENCE = 90.0
 DATA = datasets.load("parity")
 MODEL = structures.build_structure("naive_bayes", structures.shape_of(DATA), {"components": 2})
 
-
 pytestmark = pytest.mark.usefixtures("one_run_at_a_time")
 
 

@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from pccore.compile import compile_circuit
+from pccore.graph import Circuit
 from pccore.learn.base import Expectation
+from pccore.learn.em import OnlineEM, OnlineEMOptions
 from pccore.leaves.base import Support
 from pccore.structures import Shape, build_structure
 
@@ -44,3 +46,28 @@ def test_statistics_are_overwritten_or_added_to(structure: str, missing: bool) -
         torch.testing.assert_close(a, b)
     expect(x[:0], fresh, fresh=True)
     assert not any(accumulator.any() for accumulator in fresh)
+
+
+@pytest.mark.parametrize("categories", [3, 40, 200])
+@pytest.mark.parametrize("units", [3, 20])
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_program_made_anew_goes_on_bit_for_bit(categories: int, units: int, asked: bool) -> None:
+    """Whether it was asked something in between or not."""
+    shape = Shape.of(40, Support("finite", categories))
+    model = build_structure("rat", shape, {"depth": 1, "replicas": 2, "units": units})
+    generator = torch.Generator().manual_seed(0)
+    batches = torch.randint(0, categories, (4, 30, 40), generator=generator).float()
+    batches[1, ::3, 2] = torch.nan
+
+    def learner(circuit: Circuit) -> OnlineEM:
+        return OnlineEM(compile_circuit(circuit), 120, OnlineEMOptions(0.3))
+
+    one = learner(model)
+    for batch in batches[:2]:
+        one.batch(batch)
+    if asked:
+        one.program(batches[0])
+    other = learner(model.with_params(one.program.params))
+    for batch in batches[2:]:
+        assert one.batch(batch) == other.batch(batch)
+    assert one.program.params.equal(other.program.params)
